@@ -1,0 +1,61 @@
+# make demo   install and run the demonstration; results in demo/
+# make test   install and run all tests: Python, doctests, and C++ under sanitizers
+# make check  format, lint, types
+# make bench  benchmarks beside the peers, in an environment of their own
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH := .bench-venv
+NATIVE := pyproject.toml CMakeLists.txt $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.h')
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-python test-cpp check format bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/jaxsynth demo --out demo
+
+test: test-cpp test-python
+
+test-python: $(VENV)/.developer
+	$(BIN)/python -m pytest -n 2
+
+test-cpp: $(VENV)/.developer
+	$(BIN)/cmake -S . -B build/sanitize -DJAXSYNTH_SANITIZE=address -DJAXSYNTH_WERROR=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo > build/sanitize.log || (cat build/sanitize.log; false)
+	$(BIN)/cmake --build build/sanitize --parallel 2 >> build/sanitize.log || (cat build/sanitize.log; false)
+	$(BIN)/ctest --test-dir build/sanitize --output-on-failure
+
+check: $(VENV)/.developer
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.developer
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed $(BENCH)/.installed
+	$(BIN)/python -m benchmarks.train --peer $(BENCH)/bin/python
+	$(BIN)/python -m benchmarks.neighbours
+
+clean:
+	rm -rf $(VENV) $(BENCH) build dist demo
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || (echo "no venv module: apt-get install python3-venv" && false)
+
+# Editable: sources are read from the checkout; only a change of the native part or of the dependencies reinstalls.
+$(VENV)/.installed: $(BIN)/python $(NATIVE)
+	$(BIN)/python $(PIP) --editable .
+	mkdir -p build && touch $@
+
+$(VENV)/.developer: $(VENV)/.installed
+	$(BIN)/python $(PIP) --editable '.[dev]'
+	mkdir -p build && touch $@
+
+# The peers pull in torch; the plain build for CPU first, so that nothing fetches gigabytes of CUDA.
+$(BENCH)/.installed: pyproject.toml
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python $(PIP) torch==2.13.0
+	$(BENCH)/bin/python $(PIP) 'ctgan>=0.11' 'pandas>=2.2' pyarrow scikit-learn
+	touch $@

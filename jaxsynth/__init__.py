@@ -1,0 +1,32 @@
+"""Synthetic health data: compiled generators, Arrow streaming, exact memorisation audits.
+
+    import jaxsynth as js
+
+    synth = js.fit("cohort.parquet", js.VAE(), seed=0)
+    synth.write("synthetic.parquet", rows=1_000_000, seed=1)
+"""
+
+from importlib.metadata import version as _version
+
+from jaxsynth import datasets as datasets
+from jaxsynth.audit import AuditReport as AuditReport
+from jaxsynth.audit import audit as audit
+from jaxsynth.errors import JaxsynthError as JaxsynthError
+from jaxsynth.fitting import fit as fit
+from jaxsynth.models import VAE as VAE
+from jaxsynth.neighbours import neighbours as neighbours
+from jaxsynth.quality import QualityReport as QualityReport
+from jaxsynth.quality import evaluate as evaluate
+from jaxsynth.report import report as report
+from jaxsynth.sample import between as between
+from jaxsynth.schema import Column as Column
+from jaxsynth.schema import FixedSum as FixedSum
+from jaxsynth.schema import FunctionalDependency as FunctionalDependency
+from jaxsynth.schema import Implication as Implication
+from jaxsynth.schema import Inequality as Inequality
+from jaxsynth.schema import Schema as Schema
+from jaxsynth.synthesizer import Synthesizer as Synthesizer
+from jaxsynth.synthesizer import load as load
+from jaxsynth.tables import nan_to_null as nan_to_null
+
+__version__ = _version("jaxsynth")

@@ -1,0 +1,205 @@
+"""The command line: the verbs of the Python API. Data and results to files or stdout, messages to stderr.
+
+Exit status: 0 done; 1 a gate the user asked for did not hold; 2 bad usage or bad input, in one line.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+
+from jaxsynth.errors import AuditError, JaxsynthError, SchemaError
+
+app = typer.Typer(
+    name="jaxsynth", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Synthetic health data: fit a generator, sample it, and audit what it leaks.",
+)  # fmt: skip
+
+Data = Annotated[Path, typer.Argument(help="Parquet, Arrow IPC or CSV file, or a directory of them.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
+SchemaFile = Annotated[Path | None, typer.Option("--schema", help="Schema JSON; inferred if not given.")]
+Seed = Annotated[int, typer.Option("--seed", help="Drives every random choice.")]
+NanAsNull = Annotated[bool, typer.Option("--nan-as-null", help="Read NaN cells as missing.")]
+Train = Annotated[Path, typer.Option("--train", help="The table the generator was fitted on.")]
+Holdout = Annotated[Path, typer.Option("--holdout", help="Real rows the generator never saw.")]
+Json = Annotated[Path | None, typer.Option("-o", "--out", help="Write the result as JSON.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML report.")]
+GateNames = Annotated[str, typer.Option("--fail-on", help="Audits that must not fail, as in 'exact_copies,dcr'.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Directory for the results.")] = Path("demo"),
+    seed: Seed = 0,
+) -> None:
+    """Fit the embedded SUPPORT2 cohort, sample 10,000 rows, audit them and write a report."""
+    from jaxsynth.demo import run_demo
+
+    run_demo(out, seed=seed)
+
+
+@app.command()
+def schema(data: Data, out: Out = Path("schema.json"), nan_as_null: NanAsNull = False) -> None:
+    """Describe a table: kinds, levels, bounds, resolutions and direct identifiers."""
+    from jaxsynth.schema import Schema
+
+    inferred = Schema.infer(_read(data, nan_as_null))
+    inferred.save(out)
+    for column in inferred:
+        if not column.modelled:
+            _say(f"{column.name}: {column.pii or column.kind}, not learned, on output: {column.output}")
+    _say(f"wrote {out} ({len(inferred.columns)} columns); check it before you publish it: levels are data")
+
+
+@app.command()
+def fit(
+    data: Data,
+    out: Out = Path("model.jsynth"),
+    model: Annotated[str, typer.Option("--model", help="The generator: vae.")] = "vae",
+    schema: SchemaFile = None,
+    seed: Seed = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    nan_as_null: NanAsNull = False,
+) -> None:
+    """Train a generator on a table and write the model file."""
+    from jaxsynth.fitting import fit as fit_table
+    from jaxsynth.models import DEFAULTS
+    from jaxsynth.schema import Schema
+
+    if model not in DEFAULTS:
+        raise SchemaError(f"--model {model!r} is unknown; use one of {', '.join(DEFAULTS)}")
+    declared = Schema.load(schema) if schema else None
+    synth = fit_table(
+        _read(data, nan_as_null), DEFAULTS[model], schema=declared, seed=seed, progress=False if quiet else None
+    )
+    digest = synth.save(out)
+    h = synth.history
+    _say(f"{h.stopped} after {h.steps} steps, kept pass {h.best + 1}; wrote {out} (sha256 {digest[:12]})")
+
+
+@app.command()
+def sample(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    rows: Annotated[int, typer.Option("-n", "--rows", help="How many rows.")],
+    out: Out,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="'age >= 65', 'sex = female', 'race in white, black'.")
+    ] = None,
+    seed: Seed = 0,
+    start: Annotated[int, typer.Option("--start", help="Number of the first row of the stream.")] = 0,
+    format: Annotated[  # noqa: A002 (the option's name)
+        str | None, typer.Option("--format", help="parquet, ipc or csv; told from the name if not given.")
+    ] = None,
+) -> None:
+    """Draw rows from a model file into Parquet, Arrow IPC or CSV."""
+    from jaxsynth.sample import parse_where
+    from jaxsynth.synthesizer import load
+
+    conditions = parse_where(where or [])
+    written = load(model).write(out, rows, seed=seed, start=start, where=conditions or None, format=format)
+    _say(f"wrote {written:,} rows to {out}")
+
+
+@app.command()
+def audit(
+    synthetic: Data,
+    train: Train,
+    holdout: Holdout,
+    schema: SchemaFile = None,
+    out: Json = None,
+    html: Html = None,
+    fail_on: GateNames = "",
+    seed: Seed = 0,
+) -> None:
+    """Screen synthetic rows for copies of training rows, against real holdout rows as the baseline."""
+    from jaxsynth.audit import audit as run
+    from jaxsynth.report import report
+
+    result = run(synthetic, train=train, holdout=holdout, schema=_schema(schema), seed=seed)
+    gates = _gates(fail_on, [r.name for r in result.results])
+    if out:
+        result.save(out)
+    if html:
+        report(audit=result).save(html)
+    typer.echo(str(result))
+    failed = [g for g in gates if result[g].verdict == "fail"]
+    if failed:
+        _say(f"gate not held: {', '.join(failed)}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    synthetic: Data,
+    train: Train,
+    holdout: Holdout,
+    target: Annotated[str | None, typer.Option("--target", help="Column to predict, for utility.")] = None,
+    schema: SchemaFile = None,
+    out: Json = None,
+    html: Html = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure fidelity and utility, with real-vs-real floors."""
+    from jaxsynth.quality import evaluate as run
+    from jaxsynth.report import report
+
+    result = run(synthetic, train=train, holdout=holdout, schema=_schema(schema), target=target, seed=seed)
+    if out:
+        result.save(out)
+    if html:
+        report(quality=result).save(html)
+    typer.echo(str(result))
+
+
+def _schema(path: Path | None) -> Any:
+    from jaxsynth.schema import Schema
+
+    return Schema.load(path) if path else None
+
+
+def _read(path: Path, nan_as_null: bool) -> Any:
+    from jaxsynth.tables import as_table, nan_to_null
+
+    return nan_to_null(path) if nan_as_null else as_table(path)
+
+
+def _gates(text: str, known: Sequence[str]) -> list[str]:
+    names = [n.strip() for n in text.split(",") if n.strip()]
+    for name in names:
+        if name not in known:
+            raise AuditError(f"--fail-on {name!r} is no audit; choose from {', '.join(known)}")
+    return names
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say(f"note: {message}")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its status."""
+    warnings.showwarning = _show_warning
+    try:
+        status = app(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _say(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _say(f"error: {error.format_message()}; see jaxsynth --help")
+        sys.exit(2)
+    except (JaxsynthError, OSError) as error:
+        _say("error: " + " ".join(str(error).split()))
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted")
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,202 @@
+"""Numbers, dates, timestamps and durations: exact codes for frequent values, intervals for the rest.
+
+Codes are, in this order: exact values ("atoms": all values of a column with few distinct ones, else only
+inflated values such as a 0 in 90 % of rows), then intervals of equal probability, then missing. A cell in
+an interval also has a position inside it, uniform by construction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jaxsynth.codec.layout import Allowed, Codes, CodeSpec, code_dtype
+from jaxsynth.codec.quantile import Quantiles, fit_quantiles
+from jaxsynth.errors import CodecError, ConditionError
+from jaxsynth.schema import Column
+from jaxsynth.schema.cells import Numbers, from_numbers, round_to, to_numbers, valid_mask
+
+_MAX_EXACT = 1024  # distinct values that may each have a code
+_PER_EXACT = 8  # occurrences a value on average, for a column to be exact
+_INFLATED = 0.015  # share of the present cells from which one value is a state of its own
+_PER_INTERVAL = 32
+
+
+@dataclass(frozen=True, eq=False)
+class NumericCodec:
+    """Numbers to codes with positions, and back.
+
+    Attributes:
+        column: the schema's column.
+        counts: int64 (size,), occurrences of each code in the rows it was fitted on.
+        atoms: (a,) int64 or float64, sorted values that have a code each.
+        intervals: how many interval codes there are; 0 for exact columns.
+        quantiles: the distribution of values outside the atoms; None for exact columns.
+    """
+
+    column: Column
+    counts: NDArray[np.int64]
+    atoms: Numbers
+    intervals: int
+    quantiles: Quantiles | None
+
+    @classmethod
+    def fit(cls, column: Column, cells: pa.ChunkedArray, max_intervals: int) -> NumericCodec:
+        """Choose atoms and intervals from `cells` and count the codes."""
+        values = to_numbers(cells)[valid_mask(cells)]
+        atoms = _choose_atoms(values)
+        rest = values[~np.isin(values, atoms)].astype(np.float64)
+        intervals = 0 if len(rest) == 0 else _count_intervals(len(rest), max_intervals)
+        quantiles = fit_quantiles(rest, _bounds(column, rest), column.resolution) if len(rest) else None
+        size = len(atoms) + intervals + column.nullable
+        empty = cls(column, np.zeros(size, np.int64), atoms, intervals, quantiles)
+        codes, _ = empty.encode(cells)
+        counts = np.bincount(codes, minlength=size).astype(np.int64)
+        return cls(column, counts, atoms, intervals, quantiles)
+
+    @cached_property
+    def spec(self) -> CodeSpec:
+        """What models see."""
+        a, size = len(self.atoms), len(self.counts)
+        rank = np.full(size, np.nan)
+        present = np.concatenate([self.atoms.astype(np.float64), self._interval_middles()])
+        order = np.argsort(present, kind="stable")
+        mass = self.counts[: len(present)][order] + 1e-9
+        rank[order] = (np.cumsum(mass) - mass / 2) / mass.sum() if len(present) else rank[order]
+        heavy = self.counts >= _INFLATED * max(int(self.counts.sum()), 1)
+        free = np.isnan(rank) | heavy
+        has_position = np.zeros(size, np.bool_)
+        has_position[a : a + self.intervals] = True
+        free &= ~has_position
+        return CodeSpec(self.column.name, self.counts, rank, free, has_position)
+
+    def _interval_middles(self) -> NDArray[np.float64]:
+        if self.quantiles is None:
+            return np.empty(0)
+        return self.quantiles.value((np.arange(self.intervals) + 0.5) / self.intervals)
+
+    @cached_property
+    def position_dtype(self) -> type[np.floating] | None:
+        """float32 where 24 bits inside an interval keep the declared resolution, else float64."""
+        if self.quantiles is None:
+            return None
+        step = self.quantiles.steepest / self.intervals * 2.0**-23
+        fine = self.column.resolution is not None and step > self.column.resolution / 4
+        return np.float64 if fine else np.float32
+
+    def encode(self, cells: pa.ChunkedArray) -> tuple[Codes, NDArray[np.floating] | None]:
+        """Codes (n,) and, for continuous columns, positions (n,).
+
+        Raises:
+            CodecError: a null that is not declared, or a value that an exact column has no code for.
+        """
+        values, valid = to_numbers(cells), valid_mask(cells)
+        if not self.column.nullable and not valid.all():
+            raise CodecError(
+                f"column {self.column.name!r}: null in row {int((~valid).argmax())}, the schema says no nulls; "
+                "declare the column nullable"
+            )
+        codes, is_atom = self._find_atoms(values)
+        codes[~valid] = len(self.counts) - 1
+        rest = valid & ~is_atom
+        positions = None
+        if self.quantiles is not None:
+            interval, position = self.quantiles.locate(values[rest].astype(np.float64), self.intervals)
+            codes[rest] = len(self.atoms) + interval
+            positions = np.zeros(len(values), self.position_dtype)
+            positions[rest] = position
+        elif rest.any():
+            row = int(rest.argmax())
+            raise CodecError(
+                f"column {self.column.name!r}: {values[row]} in row {row} is not among the {len(self.atoms)} "
+                "values seen when the codec was fitted; fit on a table that holds it or clean the column"
+            )
+        return codes.astype(code_dtype(len(self.counts))), positions
+
+    def _find_atoms(self, values: Numbers) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        codes = np.zeros(len(values), np.int64)
+        if len(self.atoms) == 0:
+            return codes, np.zeros(len(values), np.bool_)
+        near = np.minimum(np.searchsorted(self.atoms, values), len(self.atoms) - 1)
+        return near.astype(np.int64), self.atoms[near] == values
+
+    def decode(self, codes: Codes, positions: NDArray[np.floating] | None) -> pa.Array:
+        """Arrow cells of the column's exact type, on its declared resolution and inside its bounds."""
+        a = len(self.atoms)
+        missing = codes >= a + self.intervals if self.column.nullable else np.zeros(len(codes), np.bool_)
+        if self.quantiles is None:
+            table = self.atoms if a else np.zeros(1, np.int64)
+            values = table[np.where(missing, 0, codes)]
+        else:
+            values = self._decode_mixed(codes, positions)
+        return from_numbers(values, ~missing, self.column.arrow_type)
+
+    def _decode_mixed(self, codes: Codes, positions: NDArray[np.floating] | None) -> Numbers:
+        assert self.quantiles is not None
+        assert positions is not None
+        a = len(self.atoms)
+        interval = np.clip(codes.astype(np.int64) - a, 0, self.intervals - 1)
+        x = self._on_grid(self.quantiles.at(interval, positions.astype(np.float64), self.intervals))
+        if a:
+            x = np.where(codes < a, self.atoms[np.minimum(codes, a - 1)].astype(np.float64), x)
+        return x
+
+    def _on_grid(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.column.resolution is not None:
+            x = round_to(x, self.column.resolution)
+        if self.column.bounds is not None:
+            x = np.clip(x, *self.column.bounds)
+        return x
+
+    def allow(self, low: float, high: float) -> Allowed:
+        """The codes, and parts of intervals, that decode to values in [low, high].
+
+        Raises:
+            ConditionError: no value of the column lies there.
+        """
+        size, a = len(self.counts), len(self.atoms)
+        weight, begin, end = np.zeros(size), np.zeros(size), np.ones(size)
+        weight[:a] = (self.atoms >= low) & (self.atoms <= high)
+        if self.quantiles is not None:
+            u_low, u_high = self.quantiles.rank(np.array(self._cell_edges(low, high))) * self.intervals
+            index = np.arange(self.intervals)
+            part = slice(a, a + self.intervals)
+            begin[part] = np.clip(u_low - index, 0, 1)
+            end[part] = np.clip(u_high - index, 0, 1)
+            weight[part] = np.maximum(end[part] - begin[part], 0)
+        if not (weight > 0).any():
+            raise ConditionError(
+                f"condition on column {self.column.name!r}: no value between {low} and {high}; "
+                f"its values lie in {self.column.bounds}"
+            )
+        return Allowed(weight, begin, end)
+
+    def _cell_edges(self, low: float, high: float) -> tuple[float, float]:
+        """The range of unrounded values that round into [low, high]."""
+        r = self.column.resolution
+        if r is None:
+            return low, high
+        first, last = np.ceil(round(low / r, 6)) * r, np.floor(round(high / r, 6)) * r
+        return first - 0.4999 * r, last + 0.4999 * r
+
+
+def _choose_atoms(values: Numbers) -> Numbers:
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) == 1 or (len(distinct) <= _MAX_EXACT and len(values) >= _PER_EXACT * len(distinct)):
+        return distinct
+    return distinct[counts >= max(_INFLATED * len(values), _PER_EXACT)]
+
+
+def _count_intervals(rows: int, most: int) -> int:
+    """A power of two with at least `_PER_INTERVAL` rows an interval, between 1 and `most`."""
+    return int(min(most, 1 << max(rows // _PER_INTERVAL, 1).bit_length() - 1))
+
+
+def _bounds(column: Column, values: NDArray[np.float64]) -> tuple[float, float]:
+    if column.bounds is not None:
+        return column.bounds
+    return float(values.min()), float(values.max())

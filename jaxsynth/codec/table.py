@@ -1,0 +1,133 @@
+"""`Codec`: all modelled columns of a schema together, table <-> `Encoded`; fitted once, saved as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jaxsynth.codec.category import CategoryCodec
+from jaxsynth.codec.layout import CodeSpec, Encoded
+from jaxsynth.codec.numeric import NumericCodec
+from jaxsynth.codec.quantile import Quantiles
+from jaxsynth.codec.surrogate import surrogates
+from jaxsynth.schema import Column, Schema
+
+ColumnCodec = CategoryCodec | NumericCodec
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Codec:
+    """Table <-> compact arrays, exactly invertible up to each column's declared resolution.
+
+    Attributes:
+        schema: what is public.
+        columns: one codec a modelled column, in schema order. Holds what was fitted: private knowledge.
+    """
+
+    schema: Schema
+    columns: tuple[ColumnCodec, ...]
+
+    @classmethod
+    def fit(cls, schema: Schema, table: pa.Table, *, max_intervals: int = 128) -> Codec:
+        """Fit to a table that `schema.check` accepts.
+
+        Args:
+            schema: the table's description.
+            table: the training rows, at least one.
+            max_intervals: most interval codes for a continuous column.
+        """
+        fitted = [_fit_column(c, table[c.name], max_intervals) for c in schema.modelled]
+        return cls(schema=schema, columns=tuple(fitted))
+
+    @cached_property
+    def layout(self) -> tuple[CodeSpec, ...]:
+        """What models see of the columns."""
+        return tuple(c.spec for c in self.columns)
+
+    def encode(self, table: pa.Table) -> Encoded:
+        """Codes and positions of the modelled columns.
+
+        Raises:
+            CodecError: a cell that the schema or the fitted values do not know, naming column and row.
+        """
+        codes, positions = [], []
+        for codec in self.columns:
+            cells = table[codec.column.name]
+            if isinstance(codec, CategoryCodec):
+                codes.append(codec.encode(cells))
+                continue
+            code, position = codec.encode(cells)
+            codes.append(code)
+            if position is not None:
+                positions.append(position)
+        return Encoded(tuple(codes), tuple(positions))
+
+    def decode(self, encoded: Encoded, *, start: int = 0) -> pa.RecordBatch:
+        """A record batch of the schema's output columns.
+
+        Args:
+            encoded: n rows.
+            start: the number of the first row; regenerated identifiers are functions of the row number.
+        """
+        cells = dict(zip((c.column.name for c in self.columns), self._decoded(encoded), strict=True))
+        arrays = [
+            cells[c.name] if c.modelled else surrogates(c, start, encoded.rows) for c in self.schema.output
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema.arrow)
+
+    def _decoded(self, encoded: Encoded) -> list[pa.Array]:
+        positions = iter(encoded.positions)
+        out = []
+        for codec, codes in zip(self.columns, encoded.codes, strict=True):
+            if isinstance(codec, CategoryCodec):
+                out.append(codec.decode(codes))
+            else:
+                out.append(codec.decode(codes, next(positions) if codec.position_dtype else None))
+        return out
+
+    def state(self) -> tuple[list[dict[str, Any]], Arrays]:
+        """The fitted part as JSON values and named arrays."""
+        described: list[dict[str, Any]] = []
+        arrays: Arrays = {}
+        for i, codec in enumerate(self.columns):
+            arrays[f"codec/{i}/counts"] = codec.counts
+            described.append({"name": codec.column.name, "kind": "category"})
+            if isinstance(codec, NumericCodec):
+                described[-1] = {"name": codec.column.name, "kind": "numeric", "intervals": codec.intervals}
+                arrays[f"codec/{i}/atoms"] = codec.atoms
+                if codec.quantiles is not None:
+                    arrays[f"codec/{i}/values"] = codec.quantiles.values
+                    arrays[f"codec/{i}/ranks"] = codec.quantiles.ranks
+        return described, arrays
+
+    @classmethod
+    def from_state(cls, schema: Schema, described: list[dict[str, Any]], arrays: Mapping[str, Any]) -> Codec:
+        """The codec that `state` described."""
+        columns = [
+            _column_from_state(schema[d["name"]], d, i, arrays) for i, d in enumerate(described)
+        ]
+        return cls(schema=schema, columns=tuple(columns))
+
+
+def _fit_column(column: Column, cells: pa.ChunkedArray, max_intervals: int) -> ColumnCodec:
+    if column.is_numeric:
+        return NumericCodec.fit(column, cells, max_intervals)
+    return CategoryCodec.fit(column, cells)
+
+
+def _column_from_state(column: Column, data: dict[str, Any], i: int, arrays: Mapping[str, Any]) -> ColumnCodec:
+    counts = np.asarray(arrays[f"codec/{i}/counts"])
+    if data["kind"] == "category":
+        return CategoryCodec(column, counts)
+    quantiles = None
+    if data["intervals"]:
+        quantiles = Quantiles(values=arrays[f"codec/{i}/values"], ranks=arrays[f"codec/{i}/ranks"])
+    return NumericCodec(column, counts, arrays[f"codec/{i}/atoms"], int(data["intervals"]), quantiles)

@@ -1,0 +1,91 @@
+"""`fit`: table in, trained `Synthesizer` out. Validates once, at the border."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pyarrow as pa
+
+from jaxsynth.codec import Codec
+from jaxsynth.codec.packed import pack
+from jaxsynth.errors import IdentifierWarning, SchemaError, TableError
+from jaxsynth.models import VAE, Generator
+from jaxsynth.schema import Schema
+from jaxsynth.synthesizer import Synthesizer
+from jaxsynth.tables import as_table, check_finite
+from jaxsynth.train import Artefact, library_versions, train
+from jaxsynth.train.progress import progress_bar
+
+
+def fit(
+    table: Any,
+    generator: Generator | None = None,
+    *,
+    schema: Schema | None = None,
+    privacy: None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Synthesizer:
+    """Train a generator on a table.
+
+    Args:
+        table: a pyarrow Table, RecordBatchReader, path, or object with `__arrow_c_stream__`; n >= 1 rows.
+        generator: hyper-parameters; `VAE()` by default.
+        schema: the table's description; inferred if None. Columns it marks as identifiers or text are not
+            learned, and an `IdentifierWarning` says what happens to them.
+        privacy: must be None: this release trains without differential privacy and does not pretend to.
+        seed: drives the split, initialisation and training; the same seed gives the same model on the same
+            machine and library versions.
+        progress: show a progress bar; None shows it on a terminal.
+
+    Returns:
+        The trained generator. Ctrl-C keeps the best parameters so far and says so in a `TrainingWarning`.
+
+    Raises:
+        TableError: unreadable, empty, or with NaN or infinite cells.
+        SchemaError: the schema disagrees with the table, or leaves no column to learn.
+    """
+    if privacy is not None:
+        raise SchemaError("privacy: this release has no differentially private training; pass privacy=None")
+    source = as_table(table)
+    if source.num_rows == 0:
+        raise TableError("table: no rows; give at least one row to learn from")
+    check_finite(source)
+    schema = Schema.infer(source) if schema is None else schema
+    schema.check(source)
+    if not schema.modelled:
+        raise SchemaError("schema: every column is an identifier or text, none is left to learn; set a column's kind")
+    _warn_of_identifiers(schema)
+    return _fit(source, generator or VAE(), schema, seed, progress)
+
+
+def _fit(table: pa.Table, generator: Generator, schema: Schema, seed: int, progress: bool | None) -> Synthesizer:  # noqa: FBT001
+    codec = Codec.fit(schema, table, max_intervals=generator.max_intervals)
+    data = pack(codec.layout, codec.encode(table))
+    with progress_bar(show=progress) as report:
+        params, history = train(
+            generator.build(codec.layout), codec.layout, data, generator.training, seed=seed, report=report
+        )
+    return Synthesizer(
+        Artefact(
+            generator=generator,
+            codec=codec,
+            params=params,
+            history=history,
+            rows=table.num_rows,
+            seed=seed,
+            versions=library_versions(),
+        )
+    )
+
+
+def _warn_of_identifiers(schema: Schema) -> None:
+    found = [c for c in schema if not c.modelled]
+    if found:
+        says = "; ".join(f"{c.name!r} ({c.pii or c.kind}): {c.output}d on output".replace("dropd", "dropped") for c in found)
+        warnings.warn(
+            f"direct identifiers are not learned: {says}. Change a column's kind in the schema if this is wrong.",
+            IdentifierWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,126 @@
+"""The protocol every generator meets: a frozen configuration that builds a value of pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from jaxsynth.codec.layout import CodeSpec
+from jaxsynth.codec.packed import Packed, dtype_columns
+
+Params = dict[str, Any]  # nested dicts of float32 arrays
+
+_DTYPES = (jnp.uint8, jnp.uint16, jnp.uint32)
+
+
+class Batch(NamedTuple):
+    """Rows as models see them.
+
+    Attributes:
+        codes: int32 (b, columns), in layout order.
+        positions: float32 (b, continuous columns), in [0, 1); meaningless where the code has no position.
+    """
+
+    codes: jax.Array
+    positions: jax.Array
+
+
+class Condition(NamedTuple):
+    """What codes a sample may take, for every layout column; see `codec.layout.Allowed`.
+
+    Attributes:
+        weight: tuple of float32 (size,), share of each code that is allowed.
+        low: tuple of float32 (size,), where allowed positions begin.
+        high: tuple of float32 (size,), where they end.
+        active: bool (columns,), which columns are conditioned at all.
+    """
+
+    weight: tuple[jax.Array, ...]
+    low: tuple[jax.Array, ...]
+    high: tuple[jax.Array, ...]
+    active: jax.Array
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator for one layout, as pure functions.
+
+    Attributes:
+        init: key -> params.
+        loss: (params, batch, key, progress) -> float32 (b,), one loss an example; no example influences
+            another's. `progress` in [0, 1] is the share of training done, for terms that are phased in.
+        sample: (params, key, n, condition or None) -> Batch of n rows; n is static.
+    """
+
+    init: Callable[[jax.Array], Params]
+    loss: Callable[[Params, Batch, jax.Array, jax.Array], jax.Array]
+    sample: Callable[[Params, jax.Array, int, Condition | None], Batch]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a model is trained; part of a generator's hyper-parameters.
+
+    Attributes:
+        batch: rows a step.
+        epochs: passes over the training rows at most.
+        min_steps: small tables get more passes until this many steps.
+        learning_rate: peak of the warm-up and cosine schedule.
+        weight_decay: decoupled (AdamW).
+        validation: share of the rows held out for early stopping; 0 trains on all rows to the end.
+        patience: epochs without improvement on the held-out rows before stopping.
+        ema: horizon of the parameters' exponential moving average, as a share of all steps.
+    """
+
+    batch: int
+    epochs: int
+    min_steps: int
+    learning_rate: float
+    weight_decay: float
+    validation: float
+    patience: int
+    ema: float
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A frozen dataclass of hyper-parameters, such as `VAE`."""
+
+    @property
+    def name(self) -> str:
+        """The name in artefacts and on the command line."""
+        ...
+
+    @property
+    def training(self) -> Training:
+        """How it is trained."""
+        ...
+
+    @property
+    def max_intervals(self) -> int:
+        """Interval codes the codec gives a continuous column at most."""
+        ...
+
+    def build(self, layout: tuple[CodeSpec, ...]) -> Model:
+        """The model for a layout."""
+        ...
+
+
+def to_batch(layout: tuple[CodeSpec, ...], rows: Packed) -> Batch:
+    """Device rows (any integer widths) as a `Batch`, columns in layout order."""
+    stored = [i for ids in dtype_columns(layout) for i in ids]
+    codes = jnp.concatenate([c.astype(jnp.int32) for c in rows.codes], axis=1)
+    if stored != sorted(stored):
+        codes = codes[:, jnp.argsort(jnp.array(stored))]
+    return Batch(codes, jnp.asarray(rows.positions))
+
+
+def to_packed(layout: tuple[CodeSpec, ...], batch: Batch) -> Packed:
+    """A `Batch` in its narrowest dtypes, for the way back to the host."""
+    parts = zip(dtype_columns(layout), _DTYPES, strict=True)
+    codes = tuple(batch.codes[:, jnp.array(ids, jnp.int32)].astype(dtype) for ids, dtype in parts)
+    return Packed(codes, batch.positions)  # type: ignore[arg-type]

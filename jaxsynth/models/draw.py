@@ -1,0 +1,74 @@
+"""Drawing codes and positions from logits and tilts, unconditioned or restricted."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_BLOCK = 16
+
+
+def draw_codes(key: jax.Array, probabilities: jax.Array) -> jax.Array:
+    """One code a row and column by inversion, one uniform each; never a code of probability 0.
+
+    Args:
+        key: for the uniforms.
+        probabilities: float32 (n, g, width), width a power of two, need not sum to 1.
+
+    Returns:
+        int32 (n, g).
+    """
+    n, g, width = probabilities.shape
+    u = jax.random.uniform(key, (n, g)) * (1 - 1e-6)
+    if width <= _BLOCK:
+        return _invert(probabilities, u * probabilities.sum(-1))
+    # Two levels: prefix sums over 16 blocks of few codes cost far less than one long prefix sum.
+    blocks = probabilities.reshape(n, g, width // _BLOCK, _BLOCK)
+    mass = blocks.sum(-1)
+    chosen = draw_block(mass, u * mass.sum(-1))
+    block = jnp.take_along_axis(blocks, chosen[0][..., None, None], axis=2)[:, :, 0]
+    rest = jnp.clip(chosen[1], 0, block.sum(-1) * (1 - 1e-6))
+    return chosen[0] * _BLOCK + _invert(block, rest)
+
+
+def draw_block(mass: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Which entry of `mass` (n, g, m) the running sum reaches `target` in, and what is left of the target."""
+    before = _prefix(mass) - mass
+    index = jnp.minimum((_prefix(mass) <= target[..., None]).sum(-1), mass.shape[-1] - 1)
+    return index, target - jnp.take_along_axis(before, index[..., None], axis=-1)[..., 0]
+
+
+def _invert(p: jax.Array, target: jax.Array) -> jax.Array:
+    return jnp.minimum((_prefix(p) <= target[..., None]).sum(-1), p.shape[-1] - 1)
+
+
+def _prefix(x: jax.Array) -> jax.Array:
+    """Inclusive prefix sums over the last axis by a triangular product: XLA's cumsum is a slow window."""
+    size = x.shape[-1]
+    return x @ jnp.asarray(np.triu(np.ones((size, size), np.float32)))
+
+
+def position_log_density(tilt: jax.Array, position: jax.Array) -> jax.Array:
+    """log of t exp(t p) / (exp(t) - 1) on [0, 1], the exponential family around the uniform."""
+    t = _away_from_zero(tilt)
+    # log((e^t - 1) / t), stable for both signs: the larger exponential is taken out.
+    log_normaliser = jnp.maximum(t, 0) + jnp.log(-jnp.expm1(-jnp.abs(t))) - jnp.log(jnp.abs(t))
+    return t * position - log_normaliser
+
+
+def draw_positions(key: jax.Array, tilt: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
+    """Positions from the tilted density restricted to [low, high]. Shapes (n, v), result in [0, 1)."""
+    t = _away_from_zero(tilt) * (high - low)
+    t = _away_from_zero(t)
+    u = jax.random.uniform(key, tilt.shape)
+    # The inverse distribution function, written for negative exponents only, mirrored for positive tilt.
+    mirrored = jnp.where(t > 0, 1 - u, u)
+    p = -jnp.log1p(mirrored * jnp.expm1(-jnp.abs(t))) / jnp.abs(t)
+    p = jnp.clip(jnp.where(t > 0, 1 - p, p), 0.0, 1.0)
+    return jnp.clip(low + (high - low) * p, 0.0, 1.0 - 2.0**-24)
+
+
+def _away_from_zero(t: jax.Array) -> jax.Array:
+    """Where the density is uniform the formulas are 0/0; 1e-3 is uniform to five decimals."""
+    return jnp.where(jnp.abs(t) < 1e-3, jnp.where(t < 0, -1e-3, 1e-3), t)

@@ -1,0 +1,58 @@
+"""Row blocks on the device: block i of a stream depends on the parameters, the seed and i alone.
+
+One program of one shape computes every block, on whatever device is free, so neither the batch size nor
+the number of devices can change a byte. Randomness is counter-based: fold_in(key(seed), block).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import numpy as np
+
+from jaxsynth.codec.layout import CodeSpec
+from jaxsynth.codec.packed import Packed
+from jaxsynth.models import Condition, Model, Params
+from jaxsynth.models.base import to_packed
+
+BLOCK_ROWS = 4096
+_IN_FLIGHT = 2  # blocks a device works ahead of the host
+
+
+@dataclass(frozen=True, eq=False)
+class BlockSampler:
+    """Draws blocks of `BLOCK_ROWS` rows.
+
+    Attributes:
+        model: the generator's functions.
+        layout: its columns.
+        params: trained parameters.
+    """
+
+    model: Model
+    layout: tuple[CodeSpec, ...]
+    params: Params
+
+    @partial(jax.jit, static_argnums=0)
+    def _draw(self, params: Params, seed: jax.Array, block: jax.Array, condition: Condition | None) -> Packed:
+        key = jax.random.fold_in(jax.random.key(seed), block)
+        return to_packed(self.layout, self.model.sample(params, key, BLOCK_ROWS, condition))
+
+    def blocks(self, seed: int, first: int, condition: Condition | None) -> Iterator[Packed]:
+        """Blocks `first`, `first + 1`, ... without end, in order, as host arrays."""
+        devices = jax.local_devices()
+        placed = [jax.device_put((self.params, condition), d) for d in devices]
+        queue: deque[Packed] = deque()
+        index = first
+        while True:
+            while len(queue) < _IN_FLIGHT * len(devices):
+                which = index % len(devices)
+                params, cond = placed[which]
+                numbers = jax.device_put((np.uint32(seed), np.uint32(index)), devices[which])
+                queue.append(self._draw(params, *numbers, cond))
+                index += 1
+            yield jax.tree.map(np.asarray, queue.popleft())

@@ -1,0 +1,79 @@
+"""Rows `start .. start + rows - 1` of a seeded stream, as Arrow record batches of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import jax
+import numpy as np
+import pyarrow as pa
+
+from jaxsynth.codec import Codec
+from jaxsynth.codec.packed import Packed, unpack
+from jaxsynth.models import Condition
+from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
+from jaxsynth.schema.cells import from_numbers, to_numbers, valid_mask
+
+Limits = Mapping[str, tuple[float, float]]
+
+
+def open_stream(
+    sampler: BlockSampler,
+    codec: Codec,
+    *,
+    rows: int,
+    seed: int,
+    start: int,
+    batch_rows: int,
+    condition: Condition | None,
+    limits: Limits,
+) -> pa.RecordBatchReader:
+    """A reader of `rows` rows; memory is bounded by `batch_rows`, whatever `rows` is."""
+    parts = _slices(sampler.blocks(seed, start // BLOCK_ROWS, condition), rows, start)
+    batches = _batches(parts, codec, rows, start, batch_rows, limits)
+    return pa.RecordBatchReader.from_batches(codec.schema.arrow, batches)
+
+
+def _slices(blocks: Iterator[Packed], rows: int, start: int) -> Iterator[Packed]:
+    """The wanted rows of each block, in order."""
+    skip, left = start % BLOCK_ROWS, rows
+    while left > 0:
+        take = min(BLOCK_ROWS - skip, left)
+        yield _cut(next(blocks), skip, skip + take)
+        skip, left = 0, left - take
+
+
+def _batches(
+    parts: Iterator[Packed], codec: Codec, rows: int, start: int, batch_rows: int, limits: Limits
+) -> Iterator[pa.RecordBatch]:
+    done = 0
+    held: list[Packed] = []
+    while done < rows:
+        want = min(batch_rows, rows - done)
+        while sum(map(_rows, held)) < want:
+            held.append(next(parts))
+        joined = held[0] if len(held) == 1 else jax.tree.map(lambda *a: np.concatenate(a), *held)
+        ready, held = _cut(joined, 0, want), [_cut(joined, want, _rows(joined))]
+        batch = codec.decode(unpack(codec.layout, ready), start=start + done)
+        yield _clip(batch, limits)
+        done += want
+
+
+def _rows(part: Packed) -> int:
+    return len(part.positions)
+
+
+def _cut(part: Packed, begin: int, end: int) -> Packed:
+    return jax.tree.map(lambda a: a[begin:end], part)  # type: ignore[no-any-return]
+
+
+def _clip(batch: pa.RecordBatch, limits: Limits) -> pa.RecordBatch:
+    """Hold a conditioned range exactly: float32 positions may end a hair outside it."""
+    for name, (low, high) in limits.items():
+        i = batch.schema.get_field_index(name)
+        cells = batch.column(i)
+        values = np.clip(to_numbers(cells), low, high)
+        clipped = from_numbers(values, valid_mask(cells), cells.type)
+        batch = batch.set_column(i, batch.schema.field(i), clipped)
+    return batch
+

@@ -1,0 +1,89 @@
+"""Cells as numbers: the numeric view of an Arrow column and the way back to its exact type.
+
+Numbers are int64 where the type is integral (dates, timestamps and durations in their storage ticks) and
+float64 elsewhere. uint64 beyond int64 falls back to float64, decimals to float64 rounded to their scale.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.int64] | NDArray[np.float64]
+
+
+def combine(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """One contiguous array (dictionaries unified)."""
+    if isinstance(column, pa.ChunkedArray):
+        if pa.types.is_dictionary(column.type):
+            column = column.unify_dictionaries()
+        return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    return column
+
+
+def valid_mask(column: pa.ChunkedArray | pa.Array) -> NDArray[np.bool_]:
+    """True where the cell is not null. Shape (n,)."""
+    return np.asarray(column.is_valid(), dtype=np.bool_)
+
+
+def to_numbers(column: pa.ChunkedArray | pa.Array) -> Numbers:
+    """The cells as int64 or float64, shape (n,), nulls as 0."""
+    array = combine(column)
+    type_ = array.type
+    if pa.types.is_null(type_):
+        return np.zeros(len(array), np.int64)
+    if pa.types.is_boolean(type_):
+        array = array.cast(pa.int8())
+    elif pa.types.is_date32(type_) or pa.types.is_time32(type_):
+        array = array.cast(pa.int32())
+    elif pa.types.is_temporal(type_):
+        array = array.cast(pa.int64())
+    elif pa.types.is_decimal(type_) or pa.types.is_float16(type_):
+        array = array.cast(pa.float64())
+    array = pc.fill_null(array, pa.scalar(0, array.type)) if array.null_count else array
+    values = array.to_numpy(zero_copy_only=False)
+    if values.dtype == np.uint64 and len(values) and int(values.max()) > np.iinfo(np.int64).max:
+        return values.astype(np.float64)
+    return values.astype(np.int64 if values.dtype.kind in "iu" else np.float64)
+
+
+def from_numbers(values: Numbers, valid: NDArray[np.bool_] | None, type_: pa.DataType) -> pa.Array:
+    """An Arrow array of `type_` from its numeric view; the inverse of `to_numbers`."""
+    mask = None if valid is None or valid.all() else ~valid
+    if pa.types.is_null(type_):
+        return pa.nulls(len(values))
+    if pa.types.is_floating(type_):
+        return pa.array(values.astype(type_.to_pandas_dtype()), type_, mask=mask)
+    if pa.types.is_decimal(type_):
+        scaled = np.round(values, max(type_.scale, 0)) + 0.0
+        return pa.array(scaled, pa.float64(), mask=mask).cast(type_)
+    if pa.types.is_boolean(type_):
+        return pa.array(values != 0, type_, mask=mask)
+    return _from_integers(values, mask, type_)
+
+
+def _from_integers(values: Numbers, mask: NDArray[np.bool_] | None, type_: pa.DataType) -> pa.Array:
+    if pa.types.is_integer(type_):
+        info = np.iinfo(type_.to_pandas_dtype())
+        if values.dtype == np.float64 and info.max > 2**53:
+            # float64(2**63 - 1) rounds up past the type; go to the largest double below.
+            values = np.clip(values, np.nextafter(float(info.min), 0), np.nextafter(float(info.max), 0))
+        else:
+            values = np.clip(values, info.min, info.max)
+        return pa.array(values.astype(type_.to_pandas_dtype()), type_, mask=mask)
+    ticks = values.astype(np.int64)
+    if pa.types.is_date32(type_) or pa.types.is_time32(type_):
+        return pa.array(ticks.astype(np.int32), pa.int32(), mask=mask).cast(type_)
+    return pa.array(ticks, pa.int64(), mask=mask).cast(type_)
+
+
+def round_to(values: NDArray[np.float64], resolution: float) -> NDArray[np.float64]:
+    """Round to multiples of `resolution`; powers of ten come out as the nearest double to the decimal."""
+    if resolution == 1.0:
+        return np.rint(values)
+    decimals = -np.log10(resolution)
+    if resolution < 1 and abs(decimals - round(decimals)) < 1e-9:
+        return np.round(values, round(decimals))
+    return np.rint(values / resolution) * resolution

@@ -1,0 +1,156 @@
+"""`Synthesizer`: a trained generator in the user's hands: sample, stream, write, save."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+
+from jaxsynth.errors import ConditionError
+from jaxsynth.models import Generator
+from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
+from jaxsynth.sample.condition import Where, limits, resolve
+from jaxsynth.sample.files import write_stream
+from jaxsynth.sample.stream import open_stream
+from jaxsynth.schema import Schema
+from jaxsynth.train import Artefact, History
+from jaxsynth.train import artefact as model_file
+
+_BATCH_ROWS = 16 * BLOCK_ROWS
+
+
+@dataclass(frozen=True, eq=False)
+class Synthesizer:
+    """A trained generator. Immutable; the same seed gives the same bytes for any batch or device count.
+
+    The model file holds the training table's marginal frequencies and quantiles and weights fitted without
+    a privacy guarantee: handle it like the data until an audit and your own review say otherwise.
+    """
+
+    artefact: Artefact
+
+    @property
+    def generator(self) -> Generator:
+        """The hyper-parameters."""
+        return self.artefact.generator
+
+    @property
+    def schema(self) -> Schema:
+        """The schema it was fitted under."""
+        return self.artefact.codec.schema
+
+    @property
+    def history(self) -> History:
+        """Losses of the training run."""
+        return self.artefact.history
+
+    @property
+    def certificate(self) -> None:
+        """What privacy was spent on what: None, for training without differential privacy promises none."""
+        return
+
+    @cached_property
+    def _sampler(self) -> BlockSampler:
+        layout = self.artefact.codec.layout
+        return BlockSampler(self.generator.build(layout), layout, self.artefact.params)
+
+    def stream(
+        self,
+        rows: int,
+        *,
+        seed: int,
+        start: int = 0,
+        where: Where | None = None,
+        batch_rows: int = _BATCH_ROWS,
+    ) -> pa.RecordBatchReader:
+        """Rows `start .. start + rows - 1` of the stream that `seed` names.
+
+        Args:
+            rows: how many, >= 0.
+            seed: 0 <= seed < 2**32.
+            start: number of the first row; a stream cut in pieces is the stream.
+            where: column -> value, list of values or `between(low, high)`; every row satisfies it. For a VAE
+                the other columns follow from latents resampled by how likely they meet the condition: an
+                approximation that coarsens for rare conditions.
+            batch_rows: most rows a batch, >= 1; changes no byte.
+
+        Raises:
+            ConditionError: an unknown column or value, or an empty range.
+            ValueError: a number out of its range.
+        """
+        _check_number("rows", rows, 0, 2**63)
+        _check_number("seed", seed, 0, 2**32)
+        _check_number("start", start, 0, BLOCK_ROWS * 2**32 - rows)
+        _check_number("batch_rows", batch_rows, 1, 2**31)
+        codec = self.artefact.codec
+        return open_stream(
+            self._sampler,
+            codec,
+            rows=rows,
+            seed=seed,
+            start=start,
+            batch_rows=batch_rows,
+            condition=resolve(codec, where) if where else None,
+            limits=limits(codec, where) if where else {},
+        )
+
+    def sample(self, rows: int, *, seed: int, start: int = 0, where: Where | None = None) -> pa.Table:
+        """The rows of `stream`, as one table of the training table's Arrow schema.
+
+        Example:
+            >>> import pyarrow as pa, jaxsynth as js
+            >>> table = pa.table({"smoker": [True, False] * 50, "age": [40, 60] * 50})
+            >>> synth = js.fit(table, js.VAE(min_steps=50, epochs=1), seed=0)
+            >>> synth.sample(3, seed=1, where={"smoker": True})["smoker"].to_pylist()
+            [True, True, True]
+        """
+        return self.stream(rows, seed=seed, start=start, where=where).read_all()
+
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        rows: int,
+        *,
+        seed: int,
+        start: int = 0,
+        where: Where | None = None,
+        format: str | None = None,  # noqa: A002 (the word of every writer in the field)
+    ) -> int:
+        """Stream rows into one Parquet, Arrow IPC or CSV file, atomically; returns the number of rows.
+
+        Args:
+            path: the file; its name tells the format unless `format` does.
+            rows, seed, start, where: see `stream`.
+            format: "parquet", "ipc" or "csv".
+
+        Raises:
+            OutputError: unknown format, unwritable directory, full disk; nothing is left behind.
+        """
+        return write_stream(self.stream(rows, seed=seed, start=start, where=where), path, format)
+
+    def save(self, path: str | os.PathLike[str]) -> str:
+        """Write the model file atomically; returns its SHA-256 digest.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        return model_file.save(self.artefact, Path(path))
+
+
+def load(path: str | os.PathLike[str]) -> Synthesizer:
+    """Read a model file. Runs no code from it.
+
+    Raises:
+        ArtefactError: missing, truncated, altered, foreign, or written by a newer release.
+    """
+    return Synthesizer(model_file.load(Path(path)))
+
+
+def _check_number(name: str, value: int, low: int, high: int) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ConditionError(f"{name}={value!r} is not a whole number")
+    if not low <= value < high:
+        raise ConditionError(f"{name}={value} is out of range; give {low} <= {name} < {high}")

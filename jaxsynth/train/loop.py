@@ -1,0 +1,244 @@
+"""The training loop, written once for every model: one jitted scan an epoch over device-resident rows."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxsynth.codec.layout import CodeSpec
+from jaxsynth.codec.packed import Packed
+from jaxsynth.errors import TrainingWarning
+from jaxsynth.models import Model, Params, Training
+from jaxsynth.models.base import to_batch
+
+_MIN_VALIDATION = 50  # held-out rows below which early stopping would follow noise
+_CHUNK_STEPS = 16  # tiny tables run several passes a compiled call
+
+
+class State(NamedTuple):
+    """What training carries from step to step."""
+
+    step: jax.Array
+    params: Params
+    average: Params
+    optimiser: optax.OptState
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes that a compiled epoch is specialised to."""
+
+    rows: int
+    batch: int
+    steps: int  # optimiser steps a chunk
+    chunks: int
+    training: Training
+
+    @property
+    def total_steps(self) -> int:
+        """Steps if early stopping does not end training."""
+        return self.steps * self.chunks
+
+    @property
+    def decay(self) -> float:
+        """Decay of the moving average: its horizon is a share of the whole run."""
+        return 1.0 - 1.0 / max(1.0, self.training.ema * self.total_steps)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report to the caller: after each chunk."""
+
+    chunk: int
+    chunks: int
+    rows: int
+    loss: float
+    held_out: float | None
+
+
+@dataclass(frozen=True)
+class History:
+    """What training did.
+
+    Attributes:
+        losses: mean training loss in nats a row, one a chunk.
+        held_out: loss of the averaged parameters on held-out rows, one a chunk; empty without hold-out.
+        best: index of the chunk whose parameters were kept.
+        steps: optimiser steps taken.
+        stopped: "finished", "early" or "interrupted".
+    """
+
+    losses: tuple[float, ...] = ()
+    held_out: tuple[float, ...] = ()
+    best: int = -1
+    steps: int = 0
+    stopped: str = "finished"
+
+
+def make_plan(rows: int, training: Training) -> Plan:
+    """Chunks and steps for `rows` training rows."""
+    batch = min(training.batch, rows)
+    steps = rows // batch
+    passes = max(1, _CHUNK_STEPS // steps)
+    epochs = max(training.epochs, math.ceil(training.min_steps / steps))
+    return Plan(rows, batch, steps * passes, math.ceil(epochs / passes), training)
+
+
+def split_rows(rows: int, training: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers to train on and to hold out, by a seeded permutation."""
+    order = np.random.default_rng(seed).permutation(rows)
+    held = int(rows * training.validation)
+    if held < _MIN_VALIDATION:
+        return np.sort(order), order[:0]
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def train(
+    model: Model,
+    layout: tuple[CodeSpec, ...],
+    data: Packed,
+    training: Training,
+    *,
+    seed: int,
+    report: Callable[[Progress], None] | None = None,
+) -> tuple[Params, History]:
+    """Fit parameters to packed rows; a function of its arguments alone.
+
+    Args:
+        model: the generator's functions.
+        layout: what the columns of `data` are.
+        data: n >= 1 rows.
+        training: batch size, schedule, stopping.
+        seed: drives the split, initialisation, order of rows and the loss's own draws.
+        report: called after each chunk.
+
+    Returns:
+        The averaged parameters with the best held-out loss (the last ones without hold-out), and the
+        history. Ctrl-C after the first chunk returns the best so far with a `TrainingWarning`.
+    """
+    kept, held = split_rows(len(data.positions), training, seed)
+    plan = make_plan(len(kept), training)
+    on_device = jax.device_put(_take(data, kept))
+    held_rows = jax.device_put(_take(data, held)) if len(held) else None
+    init_key, run_key, eval_key = jax.random.split(jax.random.key(seed), 3)
+    params = model.init(init_key)
+    state = State(jnp.zeros((), jnp.int32), params, _copy(params), _optimiser(plan).init(params))
+    runner = _Runner(model, layout, plan)
+    best = _Best(params=_copy(params), history=History())
+    try:
+        for chunk in range(plan.chunks):
+            state, loss = runner.epoch(state, on_device, run_key)
+            score = None if held_rows is None else float(runner.evaluate(state.average, held_rows, eval_key))
+            best = best.updated(state, float(loss), score)
+            if report is not None:
+                report(Progress(chunk + 1, plan.chunks, plan.steps * plan.batch, float(loss), score))
+            if chunk - best.history.best >= training.patience:
+                best = best.ended("early")
+                break
+    except KeyboardInterrupt:
+        if best.history.best < 0:
+            raise
+        best = best.ended("interrupted")
+        warnings.warn(
+            f"training interrupted: kept the best parameters so far, of pass {best.history.best + 1} "
+            f"out of {plan.chunks} planned",
+            TrainingWarning,
+            stacklevel=2,
+        )
+    return best.params, best.history
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The parameters kept so far and why."""
+
+    params: Params
+    history: History
+
+    def updated(self, state: State, loss: float, score: float | None) -> _Best:
+        old = self.history
+        held = old.held_out if score is None else (*old.held_out, score)
+        new = replace(old, losses=(*old.losses, loss), held_out=held, steps=int(state.step))
+        if score is not None and old.held_out and not score < min(old.held_out):
+            return replace(self, history=new)
+        return _Best(_copy(state.average), replace(new, best=len(new.losses) - 1))
+
+    def ended(self, how: str) -> _Best:
+        return replace(self, history=replace(self.history, stopped=how))
+
+
+@dataclass(frozen=True, eq=False)
+class _Runner:
+    """The two compiled programs of a run."""
+
+    model: Model
+    layout: tuple[CodeSpec, ...]
+    plan: Plan
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def epoch(self, state: State, data: Packed, key: jax.Array) -> tuple[State, jax.Array]:
+        """One chunk of steps; returns the new state and the mean loss."""
+        order = _shuffled(jax.random.fold_in(key, state.step), self.plan)
+        step = partial(self._step, data, key)
+        state, losses = jax.lax.scan(step, state, order)
+        return state, losses.mean()
+
+    def _step(
+        self, data: Packed, key: jax.Array, state: State, rows: jax.Array
+    ) -> tuple[State, jax.Array]:
+        batch = to_batch(self.layout, jax.tree.map(lambda a: a[rows], data))
+        key = jax.random.fold_in(key, state.step)
+        progress = state.step / self.plan.total_steps
+        loss, grads = jax.value_and_grad(lambda p: self.model.loss(p, batch, key, progress).mean())(state.params)
+        updates, optimiser = _optimiser(self.plan).update(grads, state.optimiser, state.params)
+        params = optax.apply_updates(state.params, updates)
+        # Early on the average is a plain mean, so that it never holds on to the initial parameters.
+        decay = jnp.minimum(self.plan.decay, (1.0 + state.step) / (2.0 + state.step))
+        average = jax.tree.map(lambda a, p: a + (1 - decay) * (p - a), state.average, params)
+        return State(state.step + 1, params, average, optimiser), loss
+
+    @partial(jax.jit, static_argnums=0)
+    def evaluate(self, params: Params, data: Packed, key: jax.Array) -> jax.Array:
+        """Mean loss over held-out rows, with the same draws at every call."""
+        rows = len(data.positions)
+        batch = min(rows, self.plan.batch)
+        steps = rows // batch
+
+        def one(i: jax.Array) -> jax.Array:
+            part = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, i * batch, batch), data)
+            batch_key = jax.random.fold_in(key, i)
+            return self.model.loss(params, to_batch(self.layout, part), batch_key, jnp.ones(())).mean()
+
+        return jax.lax.map(one, jnp.arange(steps)).mean()
+
+
+def _shuffled(key: jax.Array, plan: Plan) -> jax.Array:
+    """Row numbers for each step of a chunk, (steps, batch): fresh permutations, remainders dropped."""
+    per_pass = plan.rows // plan.batch
+    keys = jax.random.split(key, plan.steps // per_pass)
+    orders = jax.vmap(lambda k: jax.random.permutation(k, plan.rows)[: per_pass * plan.batch])(keys)
+    return orders.reshape(plan.steps, plan.batch)
+
+
+def _optimiser(plan: Plan) -> optax.GradientTransformation:
+    peak = plan.training.learning_rate
+    warmup = max(1, min(plan.total_steps // 20, 200))
+    schedule = optax.warmup_cosine_decay_schedule(peak / 10, peak, warmup, max(plan.total_steps, warmup + 1))
+    return optax.adamw(schedule, weight_decay=plan.training.weight_decay)
+
+
+def _take(data: Packed, rows: np.ndarray) -> Packed:
+    return Packed(tuple(c[rows] for c in data.codes), data.positions[rows])
+
+
+def _copy(params: Params) -> Params:
+    return jax.tree.map(jnp.copy, params)

@@ -1,9 +1,9 @@
 """Synthetic health data: compiled generators, Arrow streaming, exact memorisation audits.
 
-    import jaxsynth as js
+import jaxsynth as js
 
-    synth = js.fit("cohort.parquet", js.VAE(), seed=0)
-    synth.write("synthetic.parquet", rows=1_000_000, seed=1)
+synth = js.fit("cohort.parquet", js.VAE(), seed=0)
+synth.write("synthetic.parquet", rows=1_000_000, seed=1)
 """
 
 from importlib.metadata import version as _version

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
 from jaxsynth.errors import AuditError, JaxsynthError, SchemaError
@@ -76,7 +75,11 @@ def fit(
         raise SchemaError(f"--model {model!r} is unknown; use one of {', '.join(DEFAULTS)}")
     declared = Schema.load(schema) if schema else None
     synth = fit_table(
-        _read(data, nan_as_null), DEFAULTS[model], schema=declared, seed=seed, progress=False if quiet else None
+        _read(data, nan_as_null),
+        DEFAULTS[model],
+        schema=declared,
+        seed=seed,
+        progress=False if quiet else None,
     )
     digest = synth.save(out)
     h = synth.history
@@ -93,7 +96,7 @@ def sample(
     ] = None,
     seed: Seed = 0,
     start: Annotated[int, typer.Option("--start", help="Number of the first row of the stream.")] = 0,
-    format: Annotated[  # noqa: A002 (the option's name)
+    format: Annotated[
         str | None, typer.Option("--format", help="parquet, ipc or csv; told from the name if not given.")
     ] = None,
 ) -> None:
@@ -190,16 +193,13 @@ def main() -> NoReturn:
     warnings.showwarning = _show_warning
     try:
         status = app(standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        _say(error.format_message())
-        sys.exit(2)
-    except click.ClickException as error:
+    except typer.TyperException as error:
         _say(f"error: {error.format_message()}; see jaxsynth --help")
         sys.exit(2)
     except (JaxsynthError, OSError) as error:
         _say("error: " + " ".join(str(error).split()))
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _say("interrupted")
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)

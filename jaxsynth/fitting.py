@@ -55,7 +55,9 @@ def fit(
     schema = Schema.infer(source) if schema is None else schema
     schema.check(source)
     if not schema.modelled:
-        raise SchemaError("schema: every column is an identifier or text, none is left to learn; set a column's kind")
+        raise SchemaError(
+            "schema: every column is an identifier or text, none is left to learn; set a column's kind"
+        )
     _warn_of_identifiers(schema)
     return _fit(source, generator or VAE(), schema, seed, progress)
 
@@ -83,7 +85,9 @@ def _fit(table: pa.Table, generator: Generator, schema: Schema, seed: int, progr
 def _warn_of_identifiers(schema: Schema) -> None:
     found = [c for c in schema if not c.modelled]
     if found:
-        says = "; ".join(f"{c.name!r} ({c.pii or c.kind}): {c.output}d on output".replace("dropd", "dropped") for c in found)
+        says = "; ".join(
+            f"{c.name!r} ({c.pii or c.kind}): {c.output}d on output".replace("dropd", "dropped") for c in found
+        )
         warnings.warn(
             f"direct identifiers are not learned: {says}. Change a column's kind in the schema if this is wrong.",
             IdentifierWarning,

@@ -23,7 +23,7 @@ from jaxsynth import _core
 from jaxsynth.errors import AuditError
 from jaxsynth.schema import Column, Schema
 from jaxsynth.schema.arrow_types import is_numeric, is_stringlike, is_time, storage_type
-from jaxsynth.schema.cells import combine
+from jaxsynth.schema.cells import combine, to_numbers, valid_mask
 from jaxsynth.tables import as_table, check_finite
 
 Cells = tuple[pa.Array, ...]
@@ -182,9 +182,7 @@ def read_cells(table: pa.Table, schema: Schema, *, what: str) -> Cells:
         TableError: NaN or infinite cells.
     """
     if not schema.modelled:
-        raise AuditError(
-            "schema: no column is modelled, so rows cannot be compared; set output='model' on some"
-        )
+        raise AuditError("schema: no column is modelled, so rows cannot be compared; set output='model' on some")
     names = [c.name for c in schema.modelled]
     missing = [n for n in names if n not in table.column_names]
     if missing:
@@ -218,7 +216,10 @@ def _decoded(column: Column, cells: pa.Array) -> pa.Array:
         # Ticks are comparable only in one unit; the view reads them where they lie.
         ticks = cells.cast(column.arrow_type if is_time(column.arrow_type) else inner)
         return ticks.view(pa.int32() if ticks.type.bit_width == 32 else pa.int64())
-    if pa.types.is_decimal(inner) or pa.types.is_float16(inner):
+    if pa.types.is_decimal(inner):
+        # Arrow's cast misses the double nearest to the decimal, which CSV and pandas would have given.
+        return pa.array(np.round(to_numbers(cells), max(inner.scale, 0)), mask=~valid_mask(cells))
+    if pa.types.is_float16(inner):
         return cells.cast(pa.float64())
     if column.is_numeric:
         return cells.cast(pa.float64() if pa.types.is_null(inner) else inner)

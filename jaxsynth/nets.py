@@ -21,6 +21,11 @@ _EMBEDDING = 16
 Params = dict[str, Any]
 
 
+def apply(module: nn.Module, params: Params, *inputs: jax.Array) -> Any:
+    """The module's output under these parameters; nothing is mutated."""
+    return module.apply({"params": params}, *inputs)
+
+
 class MLP(nn.Module):
     """Dense layers with ReLU between them; (b, in) -> (b, widths[-1]), no activation after the last."""
 

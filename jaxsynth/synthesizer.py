@@ -117,13 +117,16 @@ class Synthesizer:
         seed: int,
         start: int = 0,
         where: Where | None = None,
-        format: str | None = None,  # noqa: A002 (the word of every writer in the field)
+        format: str | None = None,
     ) -> int:
         """Stream rows into one Parquet, Arrow IPC or CSV file, atomically; returns the number of rows.
 
         Args:
             path: the file; its name tells the format unless `format` does.
-            rows, seed, start, where: see `stream`.
+            rows: see `stream`.
+            seed: see `stream`.
+            start: see `stream`.
+            where: see `stream`.
             format: "parquet", "ipc" or "csv".
 
         Raises:

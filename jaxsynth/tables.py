@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,18 +15,6 @@ import pyarrow.ipc as pa_ipc
 import pyarrow.parquet as pq
 
 from jaxsynth.errors import TableError
-
-
-@runtime_checkable
-class ArrowStream(Protocol):
-    """Any object that exports itself by the Arrow C stream interface (pandas, polars, duckdb, ...)."""
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """The stream capsule."""
-        ...
-
-
-TableLike = pa.Table | pa.RecordBatch | pa.RecordBatchReader | str | os.PathLike[str] | ArrowStream
 
 _SUFFIXES = ".parquet, .arrow, .feather, .ipc, .csv, .csv.gz or .tsv"
 
@@ -51,7 +39,21 @@ def as_table(source: Any, *, what: str = "table") -> pa.Table:
         seen.add(name)
     if table.num_columns == 0:
         raise TableError(f"{what}: no columns; give a table with at least one column")
-    return table.replace_schema_metadata(None)
+    return _without_views(table.replace_schema_metadata(None))
+
+
+def _without_views(table: pa.Table) -> pa.Table:
+    """String views (what polars exports) as large strings: half of Arrow's own functions do not take views."""
+    fields = [f.with_type(_without_view(f.type)) for f in table.schema]
+    return table if fields == list(table.schema) else table.cast(pa.schema(fields))
+
+
+def _without_view(type_: pa.DataType) -> pa.DataType:
+    if type_ == pa.string_view():
+        return pa.large_string()
+    if pa.types.is_dictionary(type_) and type_.value_type == pa.string_view():
+        return pa.dictionary(type_.index_type, pa.large_string(), type_.ordered)
+    return type_
 
 
 def _read(source: Any, what: str) -> pa.Table:
@@ -125,9 +127,7 @@ def _read_ipc(path: Path) -> pa.Table:
 def _read_csv(path: Path, delimiter: str) -> pa.Table:
     # An empty quoted or unquoted string is a missing cell in every clinical export we have seen.
     convert = pa_csv.ConvertOptions(strings_can_be_null=True)
-    return pa_csv.read_csv(
-        path, parse_options=pa_csv.ParseOptions(delimiter=delimiter), convert_options=convert
-    )
+    return pa_csv.read_csv(path, parse_options=pa_csv.ParseOptions(delimiter=delimiter), convert_options=convert)
 
 
 def _read_directory(path: Path, what: str) -> pa.Table:
@@ -171,7 +171,7 @@ def _raise_not_finite(name: str, values: np.ndarray, bad: np.ndarray, what: str)
     )
 
 
-def nan_to_null(table: TableLike) -> pa.Table:
+def nan_to_null(table: Any) -> pa.Table:
     """The table with every floating-point NaN made null.
 
     Example:

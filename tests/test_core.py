@@ -114,9 +114,7 @@ def problems(draw: st.DrawFn, *, square: bool = False) -> Problem:
 
 
 def numeric(reference: Any, queries: Any, *, scale: float = 1.0, null_cost: float = 1.0) -> Problem:
-    as_array = [
-        column if isinstance(column, pa.Array) else pa.array(column) for column in (reference, queries)
-    ]
+    as_array = [column if isinstance(column, pa.Array) else pa.array(column) for column in (reference, queries)]
     return Problem([as_array[0]], [as_array[1]], [False], np.array([scale]), np.array([null_cost]))
 
 

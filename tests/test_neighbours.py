@@ -105,8 +105,8 @@ def test_matches_scikit_learn_on_numbers() -> None:
         .fit(reference / width)
         .kneighbors(queries / width)
     )
-    tables = [pa.table({f"x{j}": x[:, j] for j in range(4)}) for x in (reference, queries)]
-    found = neighbours(*tables, 3)
+    left, right = (pa.table({f"x{j}": x[:, j] for j in range(4)}) for x in (reference, queries))
+    found = neighbours(left, right, 3)
     np.testing.assert_allclose(found.distances, expected, rtol=1e-12)
     np.testing.assert_array_equal(found.rows, rows)
 

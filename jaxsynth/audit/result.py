@@ -35,7 +35,8 @@ class AuditResult:
         unit: "share of rows", "distance" or "ratio".
         verdict: "pass", "fail" or "underpowered".
         seed: the audit's seed.
-        confidence: coverage of all the limits.
+        confidence: coverage of the limits, rows taken as independent. The excess limits of "dcr" and "nndr",
+            two questions put to the same distances, cover both at once (each is a 97.5 % interval).
     """
 
     name: str
@@ -127,15 +128,11 @@ class AuditReport:
             raise AuditError(f"{what}: not a jaxsynth audit report; write one with `jaxsynth audit -o FILE`")
         version = data.get("version")
         if not isinstance(version, int) or version > _VERSION:
-            raise AuditError(
-                f"{what}: report version {version!r}, this release reads up to {_VERSION}; upgrade"
-            )
+            raise AuditError(f"{what}: report version {version!r}, this release reads up to {_VERSION}; upgrade")
         values = {k: v for k, v in data.items() if k not in {"format", "version"}}
         try:
             results = tuple(AuditResult(**r) for r in values.pop("results"))
-            curves = tuple(
-                DistanceCurve(**{k: _tupled(v) for k, v in c.items()}) for c in values.pop("curves")
-            )
+            curves = tuple(DistanceCurve(**{k: _tupled(v) for k, v in c.items()}) for c in values.pop("curves"))
             return cls(results=results, curves=curves, **values)
         except (AttributeError, KeyError, TypeError) as error:
             raise AuditError(f"{what}: an incomplete audit report ({error}); write it anew") from error
@@ -153,9 +150,7 @@ class AuditReport:
         rows: list[tuple[str, ...]] = [("", "synthetic", "real", "excess [95 %]", "detectable", "verdict")]
         rows += [_row(r) for r in self.results]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [
-            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
-        ]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         counts = f"{self.n_synthetic} synthetic, {self.n_train} training, {self.n_holdout} holdout rows"
         return "\n".join([*lines, counts])
 

@@ -74,9 +74,7 @@ def audit(
         schema = Schema.infer(tables["train"])
     cells = {what: read_cells(table, schema, what=what) for what, table in tables.items()}
     _require_rows({what: table.num_rows for what, table in tables.items()})
-    near = {
-        w: search(cells["train"], cells[w], schema, k=2, threads=threads) for w in ("synthetic", "holdout")
-    }
+    near = {w: search(cells["train"], cells[w], schema, k=2, threads=threads) for w in ("synthetic", "holdout")}
     generated, real = near["synthetic"].distances, near["holdout"].distances
     _refuse_overlap(cells["train"], real[:, 0], schema, seed=seed, threads=threads)
     return _report(generated, real, n_train=tables["train"].num_rows, digest=schema.digest, seed=seed)
@@ -86,9 +84,7 @@ def _require_rows(counts: dict[str, int]) -> None:
     for what, n in counts.items():
         least, why = _LEAST_ROWS[what]
         if n < least:
-            raise AuditError(
-                f"{what}: {n} rows, an audit needs at least {least} ({why}); give a larger table"
-            )
+            raise AuditError(f"{what}: {n} rows, an audit needs at least {least} ({why}); give a larger table")
 
 
 def _report(
@@ -126,9 +122,7 @@ def _refuse_overlap(
         return
     size = min(_OVERLAP_SAMPLE, len(train[0]))
     rows = np.sort(np.random.default_rng([seed, 3]).permutation(len(train[0]))[:size])
-    repeated = (
-        search(train, tuple(a.take(rows) for a in train), schema, k=2, threads=threads).distances[:, 1] == 0
-    )
+    repeated = search(train, tuple(a.take(rows) for a in train), schema, k=2, threads=threads).distances[:, 1] == 0
     expected = int(repeated.sum())
     if newcombe(copies, n, expected, size).low > SHARE.margin:
         raise AuditError(

@@ -46,7 +46,9 @@ def group_columns(layout: tuple[CodeSpec, ...]) -> tuple[Group, ...]:
     for i, spec in enumerate(layout):
         ordered = spec.size > _PLAIN and bool(np.isfinite(spec.rank).any())
         keys.setdefault((ordered, _padded(spec.size)), []).append(i)
-    return tuple(_group(layout, tuple(ids), width, ordered=ordered) for (ordered, width), ids in sorted(keys.items()))
+    return tuple(
+        _group(layout, tuple(ids), width, ordered=ordered) for (ordered, width), ids in sorted(keys.items())
+    )
 
 
 def _padded(size: int) -> int:

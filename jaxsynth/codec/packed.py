@@ -26,9 +26,7 @@ class Packed(NamedTuple):
 
 def dtype_columns(layout: tuple[CodeSpec, ...]) -> tuple[tuple[int, ...], ...]:
     """For uint8, uint16 and uint32: which layout columns are stored so."""
-    return tuple(
-        tuple(i for i, spec in enumerate(layout) if code_dtype(spec.size) is dtype) for dtype in _DTYPES
-    )
+    return tuple(tuple(i for i, spec in enumerate(layout) if code_dtype(spec.size) is dtype) for dtype in _DTYPES)
 
 
 def pack(layout: tuple[CodeSpec, ...], encoded: Encoded) -> Packed:

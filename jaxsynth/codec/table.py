@@ -78,9 +78,7 @@ class Codec:
             start: the number of the first row; regenerated identifiers are functions of the row number.
         """
         cells = dict(zip((c.column.name for c in self.columns), self._decoded(encoded), strict=True))
-        arrays = [
-            cells[c.name] if c.modelled else surrogates(c, start, encoded.rows) for c in self.schema.output
-        ]
+        arrays = [cells[c.name] if c.modelled else surrogates(c, start, encoded.rows) for c in self.schema.output]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema.arrow)
 
     def _decoded(self, encoded: Encoded) -> list[pa.Array]:
@@ -111,9 +109,7 @@ class Codec:
     @classmethod
     def from_state(cls, schema: Schema, described: list[dict[str, Any]], arrays: Mapping[str, Any]) -> Codec:
         """The codec that `state` described."""
-        columns = [
-            _column_from_state(schema[d["name"]], d, i, arrays) for i, d in enumerate(described)
-        ]
+        columns = [_column_from_state(schema[d["name"]], d, i, arrays) for i, d in enumerate(described)]
         return cls(schema=schema, columns=tuple(columns))
 
 

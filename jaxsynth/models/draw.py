@@ -50,7 +50,7 @@ def _prefix(x: jax.Array) -> jax.Array:
 
 
 def position_log_density(tilt: jax.Array, position: jax.Array) -> jax.Array:
-    """log of t exp(t p) / (exp(t) - 1) on [0, 1], the exponential family around the uniform."""
+    """Log of t exp(t p) / (exp(t) - 1) on [0, 1], the exponential family around the uniform."""
     t = _away_from_zero(tilt)
     # log((e^t - 1) / t), stable for both signs: the larger exponential is taken out.
     log_normaliser = jnp.maximum(t, 0) + jnp.log(-jnp.expm1(-jnp.abs(t))) - jnp.log(jnp.abs(t))

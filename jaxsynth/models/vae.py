@@ -20,7 +20,7 @@ from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Batch, Condition, Model, Params, Training
 from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density
-from jaxsynth.nets import MLP, TableEmbed, TableHeads
+from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
 
 _POOL = 8  # latent candidates a row when conditioning
 
@@ -106,7 +106,7 @@ class _Net:
         columns = sum(len(g.index) for g in self.groups)
         codes = jnp.zeros((1, columns), jnp.int32)
         embed = self.embed.init(keys[0], codes, jnp.zeros((1, len(self.owner))))
-        features = self.embed.apply(embed, codes, jnp.zeros((1, len(self.owner))))
+        features = apply(self.embed, embed.get("params", {}), codes, jnp.zeros((1, len(self.owner))))
         hidden = jnp.zeros((1, self.decoder.widths[-1]))
         return {
             "embed": dict(embed.get("params", {})),
@@ -117,17 +117,20 @@ class _Net:
 
     def loss(self, params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
         """Negative evidence bound in nats, (b,); the divergence is phased in over the first part."""
-        x = self.embed.apply({"params": params["embed"]}, batch.codes, batch.positions)
-        mean, spread = jnp.split(self.encoder.apply({"params": params["encoder"]}, x), 2, axis=1)
+        x = apply(self.embed, params["embed"], batch.codes, batch.positions)
+        mean, spread = jnp.split(apply(self.encoder, params["encoder"], x), 2, axis=1)
         log_std = jnp.clip(spread, -6.0, 3.0)
         noise = jax.random.normal(key, mean.shape)
         logits, tilts = self._decode(params, mean + jnp.exp(log_std) * noise)
         divergence = 0.5 * (jnp.square(mean) + jnp.exp(2 * log_std) - 1).sum(1) - log_std.sum(1)
-        return self._surprise(batch, logits, tilts) + self.beta * jnp.clip(progress / self.anneal, 0.0, 1.0) * divergence
+        return (
+            self._surprise(batch, logits, tilts)
+            + self.beta * jnp.clip(progress / self.anneal, 0.0, 1.0) * divergence
+        )
 
     def _decode(self, params: Params, z: jax.Array) -> tuple[list[jax.Array], jax.Array]:
-        hidden = jax.nn.relu(self.decoder.apply({"params": params["decoder"]}, z))
-        logits, tilts = self.heads.apply({"params": params["heads"]}, hidden)
+        hidden = jax.nn.relu(apply(self.decoder, params["decoder"], z))
+        logits, tilts = apply(self.heads, params["heads"], hidden)
         return logits, tilts
 
     def _surprise(self, batch: Batch, logits: list[jax.Array], tilts: jax.Array) -> jax.Array:
@@ -161,9 +164,7 @@ class _Net:
         positions = draw_positions(position_key, tilts, low, high)
         return Batch(codes, jnp.where(self._has_position(codes), positions, 0.0))
 
-    def _conditioned_latents(
-        self, params: Params, key: jax.Array, n: int, condition: Condition
-    ) -> jax.Array:
+    def _conditioned_latents(self, params: Params, key: jax.Array, n: int, condition: Condition) -> jax.Array:
         """Sampling-importance-resampling of z by p(condition | z), from a pool of candidates."""
         draw_key, pick_key = jax.random.split(key)
         pool = jax.random.normal(draw_key, (_POOL, n, self.latent))
@@ -172,7 +173,7 @@ class _Net:
         return pool.reshape(-1, self.latent)[picked]
 
     def _log_probability(self, params: Params, z: jax.Array, *, condition: Condition) -> jax.Array:
-        """log p(condition | z), (n,): columns are independent given z."""
+        """Log p(condition | z), (n,): columns are independent given z."""
         logits, _ = self._decode(params, z)
         total = jnp.zeros(len(z))
         for group, own in zip(self.groups, logits, strict=True):

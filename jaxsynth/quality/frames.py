@@ -151,8 +151,7 @@ def _vocabulary(column: Column, arrays: list[pa.Array]) -> pa.Array:
         first = pa.array(declared, type_)
     except (pa.ArrowException, OverflowError) as error:
         raise SchemaError(
-            f"schema: the levels of column {column.name!r} do not fit its type {column.type}; "
-            "correct one of them"
+            f"schema: the levels of column {column.name!r} do not fit its type {column.type}; correct one of them"
         ) from error
     return pc.unique(pa.concat_arrays([first, *(pc.unique(a) for a in arrays)])).drop_null()
 

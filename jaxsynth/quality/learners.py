@@ -44,8 +44,7 @@ def features(frames: Frames, frame: Frame, *, without: str | None = None) -> Fea
     for i, column in enumerate(columns):
         cells[:, i] = _numbers(frame, column)
     categorical = [
-        not c.is_numeric and c.kind != "ordinal" and len(frames.levels[c.name]) <= _MAX_CATEGORIES
-        for c in columns
+        not c.is_numeric and c.kind != "ordinal" and len(frames.levels[c.name]) <= _MAX_CATEGORIES for c in columns
     ]
     return Features(cells, np.array(categorical, np.bool_))
 
@@ -142,9 +141,7 @@ def _auc(train: tuple[Features, Floats], test: tuple[Features, Floats], seed: in
     (x, y), (x_test, y_test) = train, test
     labels = np.unique(np.concatenate([y, y_test]))
     fit_codes, test_codes = np.searchsorted(labels, y), np.searchsorted(labels, y_test)
-    probability = _class_probabilities(
-        x.cells, fit_codes, x_test.cells, x.categorical, seed, classes=len(labels)
-    )
+    probability = _class_probabilities(x.cells, fit_codes, x_test.cells, x.categorical, seed, classes=len(labels))
     present = np.unique(test_codes)
     scored = present[-1:] if len(present) == 2 else present
     return float(np.mean([roc_auc_score(test_codes == c, probability[:, c]) for c in scored]))

@@ -73,12 +73,12 @@ def _shown(shares: list[float]) -> tuple[float, ...]:
 
 
 def _grain(column: Column) -> float:
-    """Return the unit that bin widths are multiples of: a day for dates, 1 for integers; 0: none."""
+    """Return the unit bin widths are multiples of: a day for dates, else the resolution; 0: none."""
     if column.kind in ("date", "datetime"):
         return _ticks_per_second(column.arrow_type) * 86_400
     if column.kind == "duration":
         return _ticks_per_second(column.arrow_type)
-    return 1.0 if column.kind == "integer" else 0.0
+    return column.resolution or (1.0 if column.kind == "integer" else 0.0)
 
 
 def coarse_edges(low: float, high: float, *, unit: float = 0.0) -> Floats:

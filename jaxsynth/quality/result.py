@@ -181,14 +181,10 @@ class QualityReport:
             AuditError: not a quality report, of a newer version, or not well formed.
         """
         if not isinstance(data, dict) or data.get("format") != _FORMAT:
-            raise AuditError(
-                f"{what}: not a jaxsynth quality report; write one with `jaxsynth evaluate -o FILE`"
-            )
+            raise AuditError(f"{what}: not a jaxsynth quality report; write one with `jaxsynth evaluate -o FILE`")
         version = data.get("version")
         if not isinstance(version, int) or version > _VERSION:
-            raise AuditError(
-                f"{what}: version {version!r}, this release reads up to {_VERSION}; upgrade jaxsynth"
-            )
+            raise AuditError(f"{what}: version {version!r}, this release reads up to {_VERSION}; upgrade jaxsynth")
         try:
             return cls(**_fields(data))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -254,9 +250,7 @@ def _table(report: QualityReport) -> list[str]:
     ]
     if report.utility is not None:
         u = report.utility
-        rows.append(
-            (f"utility for {u.target}, {'ROC AUC' if u.metric == 'auc' else 'R2'}", u.synthetic, u.real)
-        )
+        rows.append((f"utility for {u.target}, {'ROC AUC' if u.metric == 'auc' else 'R2'}", u.synthetic, u.real))
     rows += [(f"breaks {rule}", *shares) for rule, shares in report.violations.items()]
     width = max(len(label) for label, _, _ in rows)
     lines = [f"{'':{width}}  synthetic       real"]

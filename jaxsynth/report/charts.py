@@ -41,18 +41,13 @@ def curve_chart(curve: DistanceCurve) -> Markup:
 
 def _domain(curve: DistanceCurve) -> tuple[float, float]:
     shown = [
-        v
-        for s in (curve.synthetic, curve.holdout)
-        for v, p in zip(s, curve.probs, strict=True)
-        if p <= _SHOWN
+        v for s in (curve.synthetic, curve.holdout) for v, p in zip(s, curve.probs, strict=True) if p <= _SHOWN
     ]
     high = max(shown, default=1.0)
     return 0.0, high if high > 0 else 1.0
 
 
-def _points(
-    values: tuple[float, ...], probs: tuple[float, ...], x: Scale, y: Scale
-) -> list[tuple[float, float]]:
+def _points(values: tuple[float, ...], probs: tuple[float, ...], x: Scale, y: Scale) -> list[tuple[float, float]]:
     inside = [(x(v), y(p)) for v, p in zip(values, probs, strict=True) if v <= x.high]
     return [(x(values[0]), y(0)), *inside] if inside else []
 
@@ -68,7 +63,7 @@ def _legend(x: float, y: float) -> Markup:
 
 def interval_chart(result: AuditResult) -> Markup:
     """Draw the excess with its interval, zero, and the smallest detectable excess (dashed)."""
-    width, height = 150.0, 26.0
+    width, height = 116.0, 26.0
     ends = (result.excess_low, result.excess_high, result.detectable, 0.0)
     reach = max(min(max(abs(e) for e in ends), 1.0), 1e-6) * 1.1
     x = Scale(-reach, reach, 4, width - 4)

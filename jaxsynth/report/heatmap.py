@@ -10,6 +10,7 @@ from jaxsynth.report.svg import Markup, join, picture, short, tag, words
 LIMIT = 60  # columns shown; with more, the cells and the file would get too small and too large
 BREAKS = (0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5)  # the same in every report, so that they compare
 _NAME = 16  # characters of a column name
+_SIDE = 880.0  # pixels
 
 
 def heat_columns(pairs: tuple[PairScore, ...]) -> tuple[str, ...]:
@@ -33,7 +34,7 @@ def heat_map(pairs: tuple[PairScore, ...]) -> Markup:
     """
     names = heat_columns(pairs)
     position = {n: i for i, n in enumerate(names)}
-    cell = 14.0 if len(names) > 24 else 22.0
+    cell = min(max(_SIDE / len(names), 14.0), 26.0)
     margin = 6.4 * min(max(len(n) for n in names), _NAME) + 12
     side = margin + cell * len(names)
     cells = [
@@ -48,7 +49,8 @@ def heat_map(pairs: tuple[PairScore, ...]) -> Markup:
         *_names(names, cell, margin),
         *cells,
         _legend(margin, side + 22, min(cell * len(names), 400.0)),
-        label=f"Heat map of pair errors of {len(names)} columns: synthetic below, real-vs-real above the diagonal",
+        label=f"Heat map of pair errors of {len(names)} columns: synthetic below the diagonal, real-vs-real "
+        "above it",
         class_="chart heat",
     )
 
@@ -87,12 +89,10 @@ def _figure(value: float | None) -> str:
 def _legend(x: float, y: float, width: float) -> Markup:
     step = max(width, 300.0) / (len(BREAKS) + 1)
     parts = [
-        tag("rect", x=x + step * i, y=y, width=step, height=11, class_=f"h{i}")
-        for i in range(len(BREAKS) + 1)
+        tag("rect", x=x + step * i, y=y, width=step, height=11, class_=f"h{i}") for i in range(len(BREAKS) + 1)
     ]
     parts += [
-        words(x + step * (i + 1), y + 25, f"{b:g}", anchor="middle", class_="small")
-        for i, b in enumerate(BREAKS)
+        words(x + step * (i + 1), y + 25, f"{b:g}", anchor="middle", class_="small") for i, b in enumerate(BREAKS)
     ]
     parts.append(
         words(

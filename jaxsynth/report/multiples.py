@@ -8,8 +8,8 @@ from jaxsynth.report.svg import Markup, Scale, join, line, picture, polyline, sh
 _WIDTH = 264.0
 _HEIGHT = 136.0
 _ROW = 17.0
-_NAMES = 96.0  # pixels for level names
-_CHARACTERS = 15
+_NAMES = 104.0  # pixels for level names
+_CHARACTERS = 14
 
 
 def marginal_chart(marginal: Marginal) -> Markup:

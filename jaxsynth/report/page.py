@@ -20,16 +20,16 @@ from jaxsynth.report.svg import Markup, tag
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 _NOT_PROTECTED = (
-    "Membership: the screens compare rows by distance. An attacker who knows the generator, or draws many tables "
-    "from it, can find out more than distances show.",
-    "Attributes: what the synthetic table shows of a group holds for its members, whether or not they were in the "
-    "training data.",
-    "Persons with several rows: rows are compared one by one, so a person's rows together may stand out more.",
+    "Membership: the screens compare rows by distance. An attacker who knows the generator, or draws many "
+    "tables from it, can find out more than distances show.",
+    "Attributes: what the synthetic table shows of a group holds for its members, whether or not they were "
+    "in the training data.",
+    "Persons with several rows: rows are compared one by one; a person's rows together may stand out more.",
     "Identifiers and free text: columns that generators do not learn are neither compared nor screened here.",
-    "This page: it holds level shares and coarse histograms of the real tables. Give it the same care as other "
-    "aggregate statistics of those tables.",
-    "A limit that holds against every attack comes only from training with differential privacy; its certificate is "
-    "with the model file, not here.",
+    "This page: it holds level shares and coarse histograms of the real tables. Give it the same care as "
+    "other aggregate statistics of those tables.",
+    "A limit that holds against every attack comes only from training with differential privacy; its "
+    "certificate is with the model file, not here.",
 )
 
 
@@ -126,13 +126,11 @@ def _header(audit: AuditReport | None, quality: QualityReport | None, title: str
         ("Training rows", [(n, f"{s.n_train:,}") for n, s in given]),
         ("Holdout rows", [(n, f"{s.n_holdout:,}") for n, s in given]),
         ("Seed", [(n, str(s.seed)) for n, s in given]),
-        ("Schema (SHA-256)", [(n, s.schema_digest[:16]) for n, s in given]),
+        ("Schema SHA-256", [(n, s.schema_digest[:12]) for n, s in given]),
     ]
     facts += [(label, _merged(found)) for label, found in values]
     items = [tag("div", tag("dt", label), tag("dd", value)) for label, value in facts]
-    about = (
-        "What synthetic rows were compared with, how close they come to real persons, and how alike they are."
-    )
+    about = "What synthetic rows were compared with, how close they come to real persons, and how alike they are."
     return tag("header", tag("h1", title), tag("p", about, class_="muted"), tag("dl", *items, class_="facts"))
 
 

@@ -23,20 +23,28 @@ def quality_sections(quality: QualityReport) -> list[Markup]:
 
 def _summary(quality: QualityReport) -> Markup:
     floor = quality.detection_floor
+    q = quality
     rows = [
-        _figures("Column shapes", "mean error of single columns; 0 is best", quality.shape_error, quality.shape_floor),
-        _figures("Pair trends", "mean error over all pairs of columns; 0 is best", quality.trend_error, quality.trend_floor),
-        _figures("Pair trends, associated columns", "mean error over pairs clearly associated in the training rows",
-                 quality.strong_trend_error, quality.strong_trend_floor),
-        _figures("Detection from holdout rows", "ROC AUC of boosted trees; 0.5: cannot be told apart", quality.detection, floor),
-        _figures("Detection from training rows", "ROC AUC; well below 0.5 hints at copied rows", quality.detection_train, floor),
-    ]  # fmt: skip
+        _figures("Column shapes", "mean error of single columns; 0 is best", q.shape_error, q.shape_floor),
+        _figures("Pair trends", "mean error over all pairs; 0 is best", q.trend_error, q.trend_floor),
+        _figures(
+            "Pair trends, associated columns",
+            "mean error over the pairs clearly associated in the training rows",
+            q.strong_trend_error,
+            q.strong_trend_floor,
+        ),
+        _figures("Detection from holdout rows", "ROC AUC of boosted trees; 0.5 is ideal", q.detection, floor),
+        _figures(
+            "Detection from training rows",
+            "ROC AUC; well below 0.5 hints at copied rows",
+            q.detection_train,
+            floor,
+        ),
+    ]
     if quality.utility is not None:
         u = quality.utility
         about = (
-            "ROC AUC on holdout rows; 0.5: no skill"
-            if u.metric == "auc"
-            else "R² on holdout rows; 0: no skill"
+            "ROC AUC on holdout rows; 0.5: no skill" if u.metric == "auc" else "R² on holdout rows; 0: no skill"
         )
         rows.append(
             _figures(
@@ -63,7 +71,7 @@ def _table(caption: str, heads: tuple[str, ...], rows: list[Markup], *, dense: b
     head = [tag("th", h, scope="col", class_="number" if h in numeric else None) for h in heads]
     table = tag(
         "table",
-        tag("caption", caption),
+        tag("caption", tag("span", caption)),
         tag("thead", tag("tr", *head)),
         tag("tbody", *rows),
         class_="dense" if dense else None,
@@ -93,11 +101,11 @@ def _columns(quality: QualityReport) -> Markup:
     scale = max((v for c in quality.columns for v in (c.error, c.floor) if v is not None), default=0.0) or 1.0
     rows = [_column_row(c, scale) for c in sorted(quality.columns, key=_by_excess)]
     about = (
-        "Kolmogorov-Smirnov distance for numbers and times, total variation distance for levels; the bar is the "
-        "synthetic error, the upright mark the real-vs-real floor. Missing: share of missing cells minus the "
-        "training table's, in percentage points."
+        "Kolmogorov-Smirnov distance for numbers and times, total variation distance for levels; the bar is "
+        "the synthetic error, the upright mark the real-vs-real floor. Missing: share of missing cells minus "
+        "the training table's, in percentage points."
     )
-    heads = ("column", "kind", "error", "floor", "", "missing", "missing, real")
+    heads = ("column", "kind", "error", "floor", f"0 to {scale:.3f}", "missing", "missing, real")
     table = _table("Columns by error above the floor, worst first.", heads, rows, dense=True)
     return tag(
         "section",
@@ -129,9 +137,10 @@ def _pairs(quality: QualityReport) -> Markup:
     names = {n for p in quality.pairs for n in (p.left, p.right)}
     shown = heat_columns(quality.pairs)
     about = (
-        "Below the diagonal: how far the association of two columns is off in the synthetic table. Above it: the "
-        "same for the holdout, which is what chance alone does. The two triangles should look alike. Hover over a "
-        "cell for its figures."
+        "Below the diagonal: how far the association of two columns is off in the synthetic table. Above it: "
+        "the same for the holdout, which is what chance alone does. The two triangles should look alike. "
+        "Hover over a cell for its figures. A number met by a level is cut into ten bins over its own table's "
+        "range, as sdmetrics does, so that a single extreme value can make a pair look off, in real rows too."
     )
     worst = sorted(
         (p for p in quality.pairs if p.error is not None), key=lambda p: (p.floor or 0.0) - (p.error or 0.0)
@@ -167,8 +176,8 @@ def _marginals(quality: QualityReport) -> Markup:
     scores = {c.name: c for c in quality.columns}
     ordered = sorted(quality.marginals, key=lambda m: _by_excess(scores[m.name]) if m.name in scores else 0.0)
     about = (
-        "Share of the rows that have a value, worst column first. Bins of numbers are rounded and open at both ends, so that "
-        "no single person's value is shown; of many levels the most frequent are shown."
+        "Share of the rows that have a value, worst column first. Bins of numbers are rounded and open at "
+        "both ends, so that no single person's value is shown; of many levels the most frequent are shown."
     )
     parts = [tag("h2", "Distributions", id="distributions"), tag("p", about, class_="muted"), key()]
     if len(ordered) > CHARTS:
@@ -193,9 +202,7 @@ def key() -> Markup:
         ("holdout rows (dashed, diamond)", tag("line", x1=0, y1=8, x2=22, y2=8, class_="line holdout")),
         ("synthetic rows (solid, dot)", tag("line", x1=0, y1=8, x2=22, y2=8, class_="line synthetic")),
     )
-    items = [
-        tag("span", tag("svg", mark, width=22, height=15, aria_hidden="true"), text) for text, mark in marks
-    ]
+    items = [tag("span", tag("svg", mark, width=22, height=15, aria_hidden="true"), text) for text, mark in marks]
     return tag("div", *items, class_="key")
 
 

@@ -1,4 +1,4 @@
-"""Just enough SVG: escaped elements, linear scales, round ticks and axes. Colours come from the style sheet."""
+"""Just enough SVG: escaped elements, linear scales, round ticks, axes. Colours are in the style sheet."""
 
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ class Scale:
     stop: float
 
     def __call__(self, value: float) -> float:
+        """Return the pixel of `value`; values outside the scale land on its ends."""
         span = (self.high - self.low) or 1.0
         share = min(max((value - self.low) / span, 0.0), 1.0)
         return self.start + share * (self.stop - self.start)

@@ -76,4 +76,3 @@ def _clip(batch: pa.RecordBatch, limits: Limits) -> pa.RecordBatch:
         clipped = from_numbers(values, valid_mask(cells), cells.type)
         batch = batch.set_column(i, batch.schema.field(i), clipped)
     return batch
-

@@ -14,7 +14,7 @@ _SIMPLE: dict[str, pa.DataType] = {
     for t in (
         pa.null(), pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(),
         pa.uint32(), pa.uint64(), pa.float16(), pa.float32(), pa.float64(), pa.string(), pa.large_string(),
-        pa.string_view(), pa.date32(), pa.date64(), pa.time32("s"), pa.time32("ms"), pa.time64("us"),
+        pa.date32(), pa.date64(), pa.time32("s"), pa.time32("ms"), pa.time64("us"),
         pa.time64("ns"),
     )
 }  # fmt: skip
@@ -58,14 +58,14 @@ def storage_type(type_: pa.DataType) -> pa.DataType:
 def is_stringlike(type_: pa.DataType) -> bool:
     """Whether cells are text, dictionary-encoded or not."""
     t = storage_type(type_)
-    return pa.types.is_string(t) or pa.types.is_large_string(t) or t == pa.string_view()
+    return bool(pa.types.is_string(t) or pa.types.is_large_string(t))
 
 
 def is_numeric(type_: pa.DataType) -> bool:
     """Whether cells are integers, floats or decimals."""
-    return pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_)
+    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
 
 
 def is_time(type_: pa.DataType) -> bool:
     """Whether cells are dates, timestamps, times of day or durations."""
-    return pa.types.is_temporal(type_)
+    return bool(pa.types.is_temporal(type_))

@@ -6,12 +6,14 @@ float64 elsewhere. uint64 beyond int64 falls back to float64, decimals to float6
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.int64] | NDArray[np.float64]
+Numbers = NDArray[np.number[Any]]  # int64 or float64
 
 
 def combine(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -40,10 +42,14 @@ def to_numbers(column: pa.ChunkedArray | pa.Array) -> Numbers:
         array = array.cast(pa.int32())
     elif pa.types.is_temporal(type_):
         array = array.cast(pa.int64())
-    elif pa.types.is_decimal(type_) or pa.types.is_float16(type_):
+    elif pa.types.is_decimal(type_):
+        # Arrow's cast can miss the nearest double; the scale says what the decimal was.
+        doubles = np.asarray(array.cast(pa.float64()).fill_null(0))
+        return np.round(doubles, max(type_.scale, 0))
+    elif pa.types.is_float16(type_):
         array = array.cast(pa.float64())
     array = pc.fill_null(array, pa.scalar(0, array.type)) if array.null_count else array
-    values = array.to_numpy(zero_copy_only=False)
+    values: Numbers = array.to_numpy(zero_copy_only=False)
     if values.dtype == np.uint64 and len(values) and int(values.max()) > np.iinfo(np.int64).max:
         return values.astype(np.float64)
     return values.astype(np.int64 if values.dtype.kind in "iu" else np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
@@ -12,7 +12,16 @@ from jaxsynth.errors import SchemaError
 from jaxsynth.schema.arrow_types import is_numeric, is_time, parse_type
 
 Kind = Literal[
-    "continuous", "integer", "boolean", "category", "ordinal", "date", "datetime", "duration", "identifier", "text"
+    "continuous",
+    "integer",
+    "boolean",
+    "category",
+    "ordinal",
+    "date",
+    "datetime",
+    "duration",
+    "identifier",
+    "text",
 ]
 Output = Literal["model", "regenerate", "drop"]
 Level = str | int | float | bool
@@ -122,7 +131,7 @@ class Column:
         unknown = sorted(set(data) - known)
         if unknown:
             raise SchemaError(f"column {name!r}: unknown attribute {unknown[0]!r}; known are {sorted(known)}")
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         try:
             return cls(**values)
         except TypeError as error:
@@ -135,4 +144,4 @@ class Column:
     def changed(self, **changes: Any) -> Column:
         """A copy with `changes`; what is set by hand no longer counts as inferred."""
         kept = tuple(a for a in self.inferred if a not in changes)
-        return replace(self, **{"inferred": kept, **cast("dict[str, Any]", changes)})
+        return replace(self, inferred=kept, **changes)

@@ -189,4 +189,4 @@ def _equals(column: pa.ChunkedArray, value: Level) -> pa.ChunkedArray:
 
 
 def _true(column: pa.ChunkedArray) -> Mask:
-    return np.asarray(pc.fill_null(column, False), np.bool_)
+    return np.asarray(pc.fill_null(column, fill_value=False), np.bool_)

@@ -124,7 +124,9 @@ def _read(path: Path) -> tuple[dict[str, Any], Tensors]:
 def _check_header(header: dict[str, Any], tensors: Tensors, path: Path) -> None:
     found = header.get("format")
     if not isinstance(found, int) or found > FORMAT_VERSION:
-        raise ArtefactError(f"{str(path)!r} has format {found!r}, this release reads {FORMAT_VERSION}; {_NEWEST_HINT}")
+        raise ArtefactError(
+            f"{str(path)!r} has format {found!r}, this release reads {FORMAT_VERSION}; {_NEWEST_HINT}"
+        )
     digest = header.pop("digest", None)
     if digest != _digest(header, tensors):
         raise ArtefactError(f"{str(path)!r} was altered after saving: its digest does not match; get a clean copy")
@@ -136,7 +138,7 @@ def _build(header: dict[str, Any], tensors: Tensors, path: Path) -> Artefact:
     generator = generator_from_json(header["generator"])
     params = _unflatten({k: v for k, v in tensors.items() if k.startswith("params/")})
     params = _checked_params(generator, codec, params, path)
-    history = {k: tuple(v) if isinstance(v, list) else v for k, v in header["history"].items()}
+    history: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header["history"].items()}
     return Artefact(
         generator=generator,
         codec=codec,

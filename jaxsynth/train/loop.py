@@ -192,9 +192,7 @@ class _Runner:
         state, losses = jax.lax.scan(step, state, order)
         return state, losses.mean()
 
-    def _step(
-        self, data: Packed, key: jax.Array, state: State, rows: jax.Array
-    ) -> tuple[State, jax.Array]:
+    def _step(self, data: Packed, key: jax.Array, state: State, rows: jax.Array) -> tuple[State, jax.Array]:
         batch = to_batch(self.layout, jax.tree.map(lambda a: a[rows], data))
         key = jax.random.fold_in(key, state.step)
         progress = state.step / self.plan.total_steps
@@ -218,7 +216,8 @@ class _Runner:
             batch_key = jax.random.fold_in(key, i)
             return self.model.loss(params, to_batch(self.layout, part), batch_key, jnp.ones(())).mean()
 
-        return jax.lax.map(one, jnp.arange(steps)).mean()
+        losses: jax.Array = jax.lax.map(one, jnp.arange(steps))
+        return losses.mean()
 
 
 def _shuffled(key: jax.Array, plan: Plan) -> jax.Array:
@@ -241,4 +240,5 @@ def _take(data: Packed, rows: np.ndarray) -> Packed:
 
 
 def _copy(params: Params) -> Params:
-    return jax.tree.map(jnp.copy, params)
+    copied: Params = jax.tree.map(jnp.copy, params)
+    return copied

@@ -38,9 +38,7 @@ def test_wilson_matches_scipy() -> None:
         (10, 10, 0, 10, 0.6075, 1.0),
     ],
 )
-def test_newcombe_matches_the_published_examples(
-    a: int, n: int, b: int, m: int, low: float, high: float
-) -> None:
+def test_newcombe_matches_the_published_examples(a: int, n: int, b: int, m: int, low: float, high: float) -> None:
     found = newcombe(a, n, b, m)
     assert found.estimate == pytest.approx(a / n - b / m)
     assert found.low == pytest.approx(low, abs=6e-5)
@@ -120,7 +118,7 @@ def test_the_bootstrap_covers_the_quantile() -> None:
 
 
 def test_percentile_holds_its_estimate() -> None:
-    assert percentile(5.0, np.array([1.0, 2.0])) == Interval(5.0, pytest.approx(1.025), 5.0)
+    assert percentile(5.0, np.array([1.0, 2.0])) == pytest.approx((5.0, 1.025, 5.0))
 
 
 def test_shortfall_is_relative_to_the_baseline() -> None:
@@ -132,12 +130,12 @@ def test_shortfall_is_relative_to_the_baseline() -> None:
 def test_a_detectable_shortfall_is_found_with_80_percent_power() -> None:
     rng = np.random.default_rng(4)
     excess = detectable_shortfall(np.sort(rng.gamma(9, size=50_000))[::50], 0.05, 4000, rng)
-    power = 0
+    hits = []
     for _ in range(400):
         real, mine = np.sort(rng.gamma(9, size=1000)), np.sort((1 - excess) * rng.gamma(9, size=4000))
         drawn = [quantile_resamples(x, 0.05, len(x), rng, 400) for x in (mine, real)]
-        power += percentile(0.0, shortfall(*drawn)).low > 0 or np.quantile(shortfall(*drawn), 0.025) > 0
-    assert 0.7 <= power / 400 <= 0.9
+        hits.append(np.quantile(shortfall(*drawn), 0.025) > 0)
+    assert 0.7 <= np.mean(hits) <= 0.9
 
 
 @pytest.mark.parametrize("values", [np.zeros(100), np.ones(100), np.arange(1.0, 11.0)])

@@ -36,9 +36,7 @@ def test_real_against_real_rarely_fails() -> None:
     for seed in range(40):
         table = _patients(1800, seed)
         failed += bool(
-            audit(
-                table.slice(1000), train=table.slice(0, 600), holdout=table.slice(600, 400), seed=seed
-            ).failed
+            audit(table.slice(1000), train=table.slice(0, 600), holdout=table.slice(600, 400), seed=seed).failed
         )
     assert failed <= 2
 
@@ -96,9 +94,7 @@ def test_paths_and_extra_columns(tmp_path: Path) -> None:
 
 
 def test_no_cell_is_in_the_json() -> None:
-    schema = Schema(
-        columns=(Column(name="c", kind="category", type="string", levels=("secret-a", "secret-b")),)
-    )
+    schema = Schema(columns=(Column(name="c", kind="category", type="string", levels=("secret-a", "secret-b")),))
     table = pa.table({"c": ["secret-a", "secret-b"]})
     report = audit(table, train=table, holdout=pa.table({"c": ["other", "other"]}), schema=schema)
     assert "secret" not in json.dumps(report.to_json())

@@ -186,9 +186,12 @@ class NumericCodec:
 
 def _choose_atoms(values: Numbers) -> Numbers:
     distinct, counts = np.unique(values, return_counts=True)
-    if len(distinct) == 1 or (len(distinct) <= _MAX_EXACT and len(values) >= _PER_EXACT * len(distinct)):
+    inflated = counts >= max(_INFLATED * len(values), _PER_EXACT)
+    # Judged without the inflated values: a pile of zeros must not make a few hundred unique values "frequent".
+    rest = counts[~inflated]
+    if len(distinct) == 1 or (len(distinct) <= _MAX_EXACT and rest.sum() >= _PER_EXACT * len(rest)):
         return distinct
-    return distinct[counts >= max(_INFLATED * len(values), _PER_EXACT)]
+    return distinct[inflated]
 
 
 def _count_intervals(rows: int, most: int) -> int:

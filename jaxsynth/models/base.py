@@ -72,7 +72,8 @@ class Training:
         learning_rate: peak of the warm-up and cosine schedule.
         weight_decay: decoupled (AdamW).
         validation: share of the rows held out for early stopping; 0 trains on all rows to the end.
-        patience: epochs without improvement on the held-out rows before stopping.
+        patience: share of the run without improvement on the held-out rows before stopping.
+        settle: share of the run in which terms of the loss are phased in; no epoch in it is kept or stops.
         ema: horizon of the parameters' exponential moving average, as a share of all steps.
     """
 
@@ -82,7 +83,8 @@ class Training:
     learning_rate: float
     weight_decay: float
     validation: float
-    patience: int
+    patience: float
+    settle: float
     ema: float
 
 

@@ -22,6 +22,7 @@ from jaxsynth.models.base import Batch, Condition, Model, Params, Training
 from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density
 from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
 
+_FIRST_LOG_STD = -2.0  # latents start informative: from a noisy start the decoder learns to ignore them
 _POOL = 8  # latent candidates a row when conditioning
 
 
@@ -49,7 +50,7 @@ class VAE:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-5
     validation: float = 0.1
-    patience: int = 10
+    patience: float = 0.2
     ema: float = 0.02
 
     @property
@@ -60,8 +61,8 @@ class VAE:
     @property
     def training(self) -> Training:
         """How it is trained."""
-        names = Training.__dataclass_fields__
-        return Training(**{n: getattr(self, n) for n in names})
+        shared = [n for n in Training.__dataclass_fields__ if n != "settle"]
+        return Training(**{n: getattr(self, n) for n in shared}, settle=self.anneal)
 
     def build(self, layout: tuple[CodeSpec, ...]) -> Model:
         """The model for a layout."""
@@ -119,7 +120,7 @@ class _Net:
         """Negative evidence bound in nats, (b,); the divergence is phased in over the first part."""
         x = apply(self.embed, params["embed"], batch.codes, batch.positions)
         mean, spread = jnp.split(apply(self.encoder, params["encoder"], x), 2, axis=1)
-        log_std = jnp.clip(spread, -6.0, 3.0)
+        log_std = jnp.clip(spread + _FIRST_LOG_STD, -6.0, 3.0)
         noise = jax.random.normal(key, mean.shape)
         logits, tilts = self._decode(params, mean + jnp.exp(log_std) * noise)
         divergence = 0.5 * (jnp.square(mean) + jnp.exp(2 * log_std) - 1).sum(1) - log_std.sum(1)

@@ -6,6 +6,8 @@ takes nulls and categories as they are, so the scores do not hang on an imputati
 
 from __future__ import annotations
 
+import importlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +24,10 @@ FOLDS = 3
 MIN_ROWS = 30  # a side; below, an AUC says nothing
 MAX_ROWS = 50_000  # a side; the AUC's standard error is below 0.002 there
 _MAX_CATEGORIES = 255  # what the learner's native categorical splits take
+_MANY_CELLS = 10_000_000
+
+# A dependency of scikit-learn without type information.
+_threadpoolctl = importlib.import_module("threadpoolctl")
 
 
 @dataclass(frozen=True)
@@ -130,9 +136,10 @@ def _r2(train: tuple[Features, Floats], test: tuple[Features, Floats], seed: int
     centre, spread = float(y.mean()), float(y.std()) or 1.0
     x_fit, x_held, categorical = _informative(x.cells, x_test.cells, x.categorical)
     model = HistGradientBoostingRegressor(categorical_features=categorical, random_state=_state(seed))
-    predicted = (
-        model.fit(x_fit, (y - centre) / spread).predict(x_held) if x_fit.shape[1] else np.zeros(len(y_test))
-    )
+    predicted = np.zeros(len(y_test))
+    if x_fit.shape[1]:
+        with _threads(x_fit):
+            predicted = model.fit(x_fit, (y - centre) / spread).predict(x_held)
     return float(r2_score((y_test - centre) / spread, predicted))
 
 
@@ -160,8 +167,22 @@ def _class_probabilities(
     model = HistGradientBoostingClassifier(
         categorical_features=categorical, random_state=_state(seed), early_stopping=_early_stopping(y)
     )
-    out[:, seen] = model.fit(x, y).predict_proba(x_test)
+    with _threads(x):
+        out[:, seen] = model.fit(x, y).predict_proba(x_test)
     return out
+
+
+def _threads(x: Floats) -> AbstractContextManager[object]:
+    """Keep the learner to one thread unless there is work for more.
+
+    Its threads wait for each other in busy loops: on a machine whose cores are taken, two threads were 70
+    times slower than one (3 s to 230 s on SUPPORT2), and on a free machine hardly faster. The scores do not
+    depend on the number of threads.
+    """
+    limits: AbstractContextManager[object] = _threadpoolctl.threadpool_limits(
+        limits=None if x.size > _MANY_CELLS else 1, user_api="openmp"
+    )
+    return limits
 
 
 def _early_stopping(y: Codes) -> bool:

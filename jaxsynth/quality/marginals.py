@@ -97,12 +97,15 @@ def coarse_edges(low: float, high: float, *, unit: float = 0.0) -> Floats:
         [15.0, 20.0, 25.0]
     """
     spread = (high - low) / _INNER_BINS
-    if spread <= 1e-9 * max(abs(low), abs(high)):
+    if spread <= max(1e-9 * max(abs(low), abs(high)), 1e-100):
         # (Nearly) all values are equal: one wide bin around them.
-        spread = max(abs(low), abs(high)) / 10 or 1.0
+        size = max(abs(low), abs(high))
+        spread = size / 10 if size > 1e-100 else 1.0
     base = unit if unit and spread <= unit else _nice(spread / (unit or 1.0)) * (unit or 1.0)
     first, last = math.floor(low / base), math.floor(high / base) + 1
-    return np.asarray(np.round(np.arange(first, last + 1) * base, 12), np.float64)
+    edges = np.arange(first, last + 1) * base
+    # Products like 3 * 0.1 miss the decimal they stand for; this puts it right without joining edges.
+    return np.asarray(np.round(edges, 12) if base > 1e-9 else edges, np.float64)
 
 
 def _nice(step: float) -> float:

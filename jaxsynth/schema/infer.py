@@ -16,6 +16,7 @@ from jaxsynth.schema.column import Column, Kind, Level
 from jaxsynth.tables import as_table, check_finite
 
 _MAX_DECIMALS = 12
+_MAX_STEPS = 2.0**48  # a grid with more steps between the bounds is finer than 64-bit floats can invert
 _DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
@@ -98,7 +99,13 @@ def _numeric_kind(type_: pa.DataType) -> Kind:
 
 
 def _resolution(values: Numbers, type_: pa.DataType) -> float | None:
-    """The coarsest natural step that every value is a multiple of."""
+    """The coarsest natural step that every value is a multiple of; None where there is no usable one."""
+    step = _step(values, type_)
+    span = float(values.max()) - float(values.min()) if len(values) else 0.0
+    return None if step is None or span / step > _MAX_STEPS else step
+
+
+def _step(values: Numbers, type_: pa.DataType) -> float | None:
     if pa.types.is_decimal(type_):
         return float(10.0**-type_.scale)
     if pa.types.is_temporal(type_):

@@ -49,6 +49,16 @@ class Plan:
         return self.steps * self.chunks
 
     @property
+    def settled(self) -> int:
+        """The first chunk whose held-out loss counts."""
+        return int(self.training.settle * self.chunks)
+
+    @property
+    def patience(self) -> int:
+        """Chunks without improvement that end training."""
+        return max(2, int(self.training.patience * self.chunks))
+
+    @property
     def decay(self) -> float:
         """Decay of the moving average: its horizon is a share of the whole run."""
         return 1.0 - 1.0 / max(1.0, self.training.ema * self.total_steps)
@@ -138,10 +148,10 @@ def train(
         for chunk in range(plan.chunks):
             state, loss = runner.epoch(state, on_device, run_key)
             score = None if held_rows is None else float(runner.evaluate(state.average, held_rows, eval_key))
-            best = best.updated(state, float(loss), score)
+            best = best.updated(state, float(loss), score, settled=chunk >= plan.settled)
             if report is not None:
                 report(Progress(chunk + 1, plan.chunks, plan.steps * plan.batch, float(loss), score))
-            if chunk - best.history.best >= training.patience:
+            if chunk - max(best.history.best, plan.settled) >= plan.patience:
                 best = best.ended("early")
                 break
     except KeyboardInterrupt:
@@ -163,14 +173,17 @@ class _Best:
 
     params: Params
     history: History
+    score: float = math.inf
 
-    def updated(self, state: State, loss: float, score: float | None) -> _Best:
+    def updated(self, state: State, loss: float, score: float | None, *, settled: bool) -> _Best:
+        """Take the newest averaged parameters unless a settled epoch did better on the held-out rows."""
         old = self.history
         held = old.held_out if score is None else (*old.held_out, score)
         new = replace(old, losses=(*old.losses, loss), held_out=held, steps=int(state.step))
-        if score is not None and old.held_out and not score < min(old.held_out):
+        rank = math.inf if score is None or not settled else score
+        if rank > self.score or math.isnan(rank):
             return replace(self, history=new)
-        return _Best(_copy(state.average), replace(new, best=len(new.losses) - 1))
+        return _Best(_copy(state.average), replace(new, best=len(new.losses) - 1), rank)
 
     def ended(self, how: str) -> _Best:
         return replace(self, history=replace(self.history, stopped=how))

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxsynth.codec.quantile import fit_quantiles
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=400),
+    st.sampled_from([None, 1.0, 0.01]),
+    st.sampled_from([1, 4, 64]),
+)
+def test_strictly_increasing_and_inverted_at_every_value(
+    values: list[float], resolution: float | None, intervals: int
+) -> None:
+    x = np.array(values)
+    q = fit_quantiles(x, (x.min(), x.max()), resolution)
+    assert (np.diff(q.values) > 0).all()
+    assert (np.diff(q.ranks) > 0).all()
+    interval, position = q.locate(x, intervals)
+    assert ((0 <= interval) & (interval < intervals)).all()
+    assert ((position >= 0) & (position <= 1)).all()
+    np.testing.assert_allclose(q.at(interval, position, intervals), x, rtol=1e-12, atol=1e-12 * np.ptp(q.values))
+
+
+def test_no_interval_between_knots_hands_out_single_values() -> None:
+    x = np.random.default_rng(0).normal(size=3000)
+    q = fit_quantiles(x, (x.min(), x.max()), None)
+    inside = np.histogram(x, q.values)[0]
+    assert inside.min() >= 8
+    assert not np.isin(q.values[1:-1], x).any()
+
+
+def test_ranks_are_the_distribution_function() -> None:
+    x = np.random.default_rng(0).exponential(size=50_000)
+    q = fit_quantiles(x, (0.0, x.max()), None)
+    grid = np.linspace(0.1, 4, 40)
+    np.testing.assert_allclose(q.rank(grid), 1 - np.exp(-grid), atol=0.01)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density
+
+
+@pytest.mark.parametrize("width", [2, 16, 64, 512])
+def test_codes_follow_their_probabilities(width: int) -> None:
+    p = jax.random.dirichlet(jax.random.key(1), jnp.full(width, 0.3), (1, 2))
+    n = 40_000
+    codes = np.asarray(draw_codes(jax.random.key(0), jnp.broadcast_to(p, (n, 2, width))))
+    for column in range(2):
+        counts = np.bincount(codes[:, column], minlength=width)
+        expected = np.asarray(p[0, column], np.float64) * n
+        common = expected > 5
+        chi2 = ((counts - expected)[common] ** 2 / expected[common]).sum()
+        assert stats.chi2.sf(chi2, common.sum() - 1) > 1e-4
+
+
+@pytest.mark.parametrize("width", [4, 32, 256])
+def test_codes_of_no_probability_are_never_drawn(width: int) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random((20_000, 3, width)).astype(np.float32) * (rng.random((20_000, 3, width)) < 0.1)
+    p[:, :, 0] = np.where(p.sum(-1) == 0, 1, p[:, :, 0])
+    codes = np.asarray(draw_codes(jax.random.key(0), jnp.asarray(p)))
+    assert (np.take_along_axis(p, codes[..., None], 2) > 0).all()
+
+
+@pytest.mark.parametrize("tilt", [-30.0, -1.0, 0.0, 1e-4, 2.0, 50.0])
+def test_the_tilted_density_integrates_to_one(tilt: float) -> None:
+    p = np.linspace(0, 1, 20_001)
+    density = np.exp(np.asarray(position_log_density(jnp.float32(tilt), jnp.asarray(p, jnp.float32)), np.float64))
+    assert integrate.simpson(density, x=p) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("tilt", [-8.0, 0.0, 3.0])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.2, 0.5)])
+def test_positions_follow_the_tilted_density(tilt: float, low: float, high: float) -> None:
+    shape = (20_000, 1)
+    drawn = np.asarray(
+        draw_positions(jax.random.key(0), jnp.full(shape, tilt), jnp.full(shape, low), jnp.full(shape, high))
+    )[:, 0]
+    assert low <= drawn.min()
+    assert drawn.max() <= high
+
+    def distribution(p: np.ndarray) -> np.ndarray:
+        if tilt == 0:
+            return (p - low) / (high - low)
+        return (np.exp(tilt * p) - np.exp(tilt * low)) / (np.exp(tilt * high) - np.exp(tilt * low))
+
+    assert stats.kstest(drawn, distribution).pvalue > 1e-4

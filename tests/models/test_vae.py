@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jaxsynth.codec import Codec
+from jaxsynth.codec.packed import pack
+from jaxsynth.models import VAE, Batch, Model, Params, generator_from_json, generator_to_json
+from jaxsynth.models.base import to_batch, to_packed
+from jaxsynth.schema import Schema
+
+CONFIG = VAE(latent=4, hidden=(16,))
+
+
+@pytest.fixture(scope="module")
+def built(table: pa.Table) -> tuple[Codec, Model, Params, Batch]:
+    codec = Codec.fit(Schema.infer(table), table)
+    model = CONFIG.build(codec.layout)
+    batch = to_batch(codec.layout, jax.tree.map(jnp.asarray, pack(codec.layout, codec.encode(table.slice(0, 8)))))
+    return codec, model, model.init(jax.random.key(0)), batch
+
+
+def test_no_example_influences_another(built: tuple[Codec, Model, Params, Batch]) -> None:
+    _, model, params, batch = built
+    key, done = jax.random.key(1), jnp.ones(())
+    losses = model.loss(params, batch, key, done)
+    changed = batch._replace(codes=batch.codes.at[0].set(batch.codes[1]))
+    assert losses.shape == (8,)
+    np.testing.assert_array_equal(losses[1:], model.loss(params, changed, key, done)[1:])
+    gradient = jax.jacobian(lambda p: model.loss(p, batch, key, done))(params)
+    other = jax.jacobian(lambda p: model.loss(p, changed, key, done))(params)
+    for a, b in zip(jax.tree.leaves(gradient), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(a[1:], b[1:], atol=1e-5)
+
+
+def test_equal_rows_get_different_noise(built: tuple[Codec, Model, Params, Batch]) -> None:
+    _, model, params, batch = built
+    twins = jax.tree.map(lambda a: jnp.repeat(a[:1], 2, axis=0), batch)
+    first, second = model.loss(params, twins, jax.random.key(0), jnp.ones(()))
+    assert first != second
+
+
+def test_the_divergence_is_phased_in(built: tuple[Codec, Model, Params, Batch]) -> None:
+    _, model, params, batch = built
+    early, late = (model.loss(params, batch, jax.random.key(0), jnp.float32(t)).mean() for t in (0.0, 1.0))
+    assert early < late
+
+
+def test_samples_are_codes_of_the_layout(built: tuple[Codec, Model, Params, Batch]) -> None:
+    codec, model, params, _ = built
+    drawn = model.sample(params, jax.random.key(0), 3000, None)
+    sizes = np.array([s.size for s in codec.layout])
+    assert drawn.codes.shape == (3000, len(sizes))
+    assert (np.asarray(drawn.codes) < sizes).all()
+    assert (np.asarray(drawn.positions) >= 0).all()
+    assert (np.asarray(drawn.positions) < 1).all()
+    packed = to_packed(codec.layout, drawn)
+    np.testing.assert_array_equal(to_batch(codec.layout, packed).codes, drawn.codes)
+
+
+def test_the_untrained_marginals_are_those_of_the_table(built: tuple[Codec, Model, Params, Batch]) -> None:
+    codec, model, params, _ = built
+    quiet = jax.tree.map(lambda a: a, params) | {"decoder": jax.tree.map(jnp.zeros_like, params["decoder"])}
+    drawn = np.asarray(model.sample(quiet, jax.random.key(0), 20_000, None).codes)
+    for i, spec in enumerate(codec.layout):
+        found = np.bincount(drawn[:, i], minlength=spec.size) / len(drawn)
+        assert np.abs(found - spec.counts / spec.counts.sum()).sum() / 2 < 0.05
+
+
+def test_the_configuration_survives_json() -> None:
+    assert generator_from_json(generator_to_json(CONFIG)) == CONFIG

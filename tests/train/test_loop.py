@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import jaxsynth as js
+from jaxsynth.codec import Codec
+from jaxsynth.codec.packed import Packed, pack
+from jaxsynth.errors import TrainingWarning
+from jaxsynth.models import Batch, Model, Params
+from jaxsynth.schema import Schema
+from jaxsynth.train.loop import Progress, make_plan, split_rows, train
+from tests.conftest import TINY, make_table
+
+TRACES: list[str] = []
+
+
+def mean_model() -> Model:
+    """One parameter that should become the mean position: a closed form to train towards."""
+
+    def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+        TRACES.append("loss")
+        return jnp.square(batch.positions[:, 0] - params["net"]["m"])
+
+    return Model(
+        init=lambda key: {"net": {"m": jnp.zeros(())}},
+        loss=loss,
+        sample=lambda params, key, n, condition: Batch(jnp.zeros((n, 1), jnp.int32), jnp.zeros((n, 1))),
+    )
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[Codec, Packed]:
+    values = np.random.default_rng(0).normal(size=1000)
+    table = pa.table({"x": values})
+    codec = Codec.fit(Schema.infer(table), table)
+    return codec, pack(codec.layout, codec.encode(table))
+
+
+def test_the_loop_reaches_the_closed_form(data: tuple[Codec, Packed]) -> None:
+    codec, packed = data
+    plan = replace(TINY, learning_rate=0.1, epochs=30, patience=1.0, validation=0.0)
+    params, history = train(mean_model(), codec.layout, packed, plan.training, seed=0)
+    assert float(params["net"]["m"]) == pytest.approx(packed.positions.mean(), abs=0.02)
+    assert history.stopped == "finished"
+    assert history.held_out == ()
+
+
+def test_each_program_is_traced_once(data: tuple[Codec, Packed]) -> None:
+    codec, packed = data
+    TRACES.clear()
+    train(mean_model(), codec.layout, packed, replace(TINY, epochs=10, patience=1.0).training, seed=0)
+    assert len(TRACES) <= 4  # the epoch and the evaluation; each may trace a function twice, never once an epoch
+
+
+def test_the_same_seed_gives_the_same_parameters(data: tuple[Codec, Packed]) -> None:
+    codec, packed = data
+    runs = [train(mean_model(), codec.layout, packed, TINY.training, seed=s)[0] for s in (1, 1, 2)]
+    assert runs[0]["net"]["m"] == runs[1]["net"]["m"]
+    assert runs[0]["net"]["m"] != runs[2]["net"]["m"]
+
+
+def test_training_stops_when_held_out_rows_gain_nothing(data: tuple[Codec, Packed]) -> None:
+    codec, packed = data
+    config = replace(TINY, learning_rate=1.0, epochs=100, patience=0.05, anneal=0.1)
+    _, history = train(mean_model(), codec.layout, packed, config.training, seed=0)
+    assert history.stopped == "early"
+    assert history.best == int(np.argmin(history.held_out[10:])) + 10
+
+
+def test_ctrl_c_keeps_the_best_so_far_and_says_so(data: tuple[Codec, Packed]) -> None:
+    codec, packed = data
+
+    def interrupt(progress: Progress) -> None:
+        if progress.chunk == 2:
+            raise KeyboardInterrupt
+
+    with pytest.warns(TrainingWarning, match="kept the best parameters so far, of pass 2"):
+        params, history = train(mean_model(), codec.layout, packed, TINY.training, seed=0, report=interrupt)
+    assert history.stopped == "interrupted"
+    assert float(params["net"]["m"]) > 0
+
+
+def test_ctrl_c_before_the_first_pass_is_ctrl_c(
+    data: tuple[Codec, Packed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec, packed = data
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxsynth.train.loop._Runner.epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(mean_model(), codec.layout, packed, TINY.training, seed=0)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 63, 64, 65, 499])
+def test_tables_smaller_than_a_batch_train(rows: int) -> None:
+    plan = make_plan(rows, TINY.training)
+    assert plan.batch <= rows
+    assert plan.total_steps >= TINY.min_steps
+    if rows < 64:
+        synth = js.fit(make_table(rows), replace(TINY, min_steps=20), seed=0, progress=False)
+        assert synth.sample(5, seed=0).num_rows == 5
+
+
+def test_held_out_rows_are_not_trained_on() -> None:
+    kept, held = split_rows(1000, TINY.training, seed=5)
+    assert len(held) == 100
+    assert sorted([*kept, *held]) == list(range(1000))
+    assert len(split_rows(100, TINY.training, seed=5)[1]) == 0

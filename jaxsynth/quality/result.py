@@ -50,8 +50,7 @@ class PairScore:
     """How far the association of two columns is off.
 
     Attributes:
-        left: the first column.
-        right: the second column.
+        left, right: the two columns.
         error: half the difference of Pearson correlations (two numeric columns) or the total variation
             distance of the contingency tables; None where it is not defined, as for a constant column.
         floor: the same of the holdout against the training table.
@@ -100,9 +99,8 @@ class Marginal:
         labels: level names (the last may be "other"), or for numbers and times the text of each edge.
         edges: inner bin edges, increasing; bins are [edge, next), the two outer ones open-ended. Empty for
             levels.
-        train: share of non-null training cells in each bin or level; one more than `edges` for numbers.
-        holdout: the same of the holdout.
-        synthetic: the same of the synthetic table.
+        train, holdout, synthetic: share of each table's non-null cells in each bin or level; one more than
+            `edges` for numbers.
     """
 
     name: str
@@ -131,9 +129,7 @@ class QualityReport:
         utility: None when no target was given or it cannot be scored (`notes` says why).
         violations: constraint -> (share of synthetic rows, share of training rows) that break it.
         marginals: distributions for charts.
-        n_train: rows of the training table.
-        n_holdout: rows of the holdout.
-        n_synthetic: rows of the synthetic table.
+        n_train, n_holdout, n_synthetic: rows of each table.
         seed: of subsampling, folds and learners.
         schema_digest: SHA-256 of the schema the columns were read under.
         notes: what could not be computed or was left out, for people.

@@ -65,7 +65,7 @@ def interval_chart(result: AuditResult) -> Markup:
     """Draw the excess with its interval, zero, and the smallest detectable excess (dashed)."""
     width, height = 116.0, 26.0
     ends = (result.excess_low, result.excess_high, result.detectable, 0.0)
-    reach = max(min(max(abs(e) for e in ends), 1.0), 1e-6) * 1.1
+    reach = max(*(abs(e) for e in ends), 1e-6) * 1.1
     x = Scale(-reach, reach, 4, width - 4)
     middle = height / 2
     return picture(

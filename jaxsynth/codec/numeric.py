@@ -23,6 +23,7 @@ from jaxsynth.schema.cells import Numbers, from_numbers, round_to, to_numbers, v
 _MAX_EXACT = 1024  # distinct values that may each have a code
 _PER_EXACT = 8  # occurrences a value on average, for a column to be exact
 _INFLATED = 0.015  # share of the present cells from which one value is a state of its own
+_HEAVY = 0.05  # share from which an exact value stands out of its neighbours
 _PER_INTERVAL = 32
 
 
@@ -67,7 +68,7 @@ class NumericCodec:
         order = np.argsort(present, kind="stable")
         mass = self.counts[: len(present)][order] + 1e-9
         rank[order] = (np.cumsum(mass) - mass / 2) / mass.sum() if len(present) else rank[order]
-        heavy = self.counts >= _INFLATED * max(int(self.counts.sum()), 1)
+        heavy = self.counts >= _HEAVY * max(int(self.counts.sum()), 1)
         free = np.isnan(rank) | heavy
         has_position = np.zeros(size, np.bool_)
         has_position[a : a + self.intervals] = True

@@ -10,21 +10,21 @@ _BLOCK = 16
 
 
 def draw_codes(key: jax.Array, probabilities: jax.Array) -> jax.Array:
-    """One code a row and column by inversion, one uniform each; never a code of probability 0.
+    """One code an entry by inversion, one uniform each; never a code of probability 0.
 
     Args:
         key: for the uniforms.
-        probabilities: float32 (n, g, width), width a power of two, need not sum to 1.
+        probabilities: float32 (a, b, width), width a power of two, need not sum to 1.
 
     Returns:
-        int32 (n, g).
+        int32 (a, b).
     """
-    n, g, width = probabilities.shape
-    u = jax.random.uniform(key, (n, g)) * (1 - 1e-6)
+    *shape, width = probabilities.shape
+    u = jax.random.uniform(key, shape) * (1 - 1e-6)
     if width <= _BLOCK:
         return _invert(probabilities, u * probabilities.sum(-1))
     # Two levels: prefix sums over 16 blocks of few codes cost far less than one long prefix sum.
-    blocks = probabilities.reshape(n, g, width // _BLOCK, _BLOCK)
+    blocks = probabilities.reshape(*shape, width // _BLOCK, _BLOCK)
     mass = blocks.sum(-1)
     chosen = draw_block(mass, u * mass.sum(-1))
     block = jnp.take_along_axis(blocks, chosen[0][..., None, None], axis=2)[:, :, 0]
@@ -33,7 +33,7 @@ def draw_codes(key: jax.Array, probabilities: jax.Array) -> jax.Array:
 
 
 def draw_block(mass: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Which entry of `mass` (n, g, m) the running sum reaches `target` in, and what is left of the target."""
+    """Which entry of `mass` (a, b, m) the running sum reaches `target` in, and what is left of the target."""
     before = _prefix(mass) - mass
     index = jnp.minimum((_prefix(mass) <= target[..., None]).sum(-1), mass.shape[-1] - 1)
     return index, target - jnp.take_along_axis(before, index[..., None], axis=-1)[..., 0]

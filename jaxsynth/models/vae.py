@@ -138,9 +138,9 @@ class _Net:
         """-log p(codes, positions | z), (b,)."""
         total = jnp.zeros(len(batch.codes))
         for group, own in zip(self.groups, logits, strict=True):
-            codes = batch.codes[:, np.array(group.index)]
+            codes = batch.codes.T[np.array(group.index)]  # (g, b)
             picked = jnp.where(codes[..., None] == np.arange(group.width), own, 0.0).sum(-1)
-            total += (jax.nn.logsumexp(own, axis=-1) - picked).sum(1)
+            total += (jax.nn.logsumexp(own, axis=-1) - picked).sum(0)
         present = self._has_position(batch.codes)
         return total - jnp.where(present, position_log_density(tilts, batch.positions), 0.0).sum(1)
 
@@ -159,8 +159,8 @@ class _Net:
         codes = jnp.zeros((n, sum(len(g.index) for g in self.groups)), jnp.int32)
         for i, (group, own) in enumerate(zip(self.groups, logits, strict=True)):
             p = jax.nn.softmax(own, axis=-1) * _weights(group, condition)
-            drawn = draw_codes(jax.random.fold_in(code_key, i), p)
-            codes = codes.at[:, np.array(group.index)].set(drawn)
+            drawn = draw_codes(jax.random.fold_in(code_key, i), p)  # (g, n)
+            codes = codes.at[:, np.array(group.index)].set(drawn.T)
         low, high = self._position_limits(codes, condition)
         positions = draw_positions(position_key, tilts, low, high)
         return Batch(codes, jnp.where(self._has_position(codes), positions, 0.0))
@@ -180,7 +180,7 @@ class _Net:
         for group, own in zip(self.groups, logits, strict=True):
             inside = (jax.nn.softmax(own, axis=-1) * _weights(group, condition)).sum(-1)
             active = condition.active[np.array(group.index)]
-            total += jnp.where(active, jnp.log(inside + 1e-30), 0.0).sum(1)
+            total += jnp.where(active[:, None], jnp.log(inside + 1e-30), 0.0).sum(0)
         return total
 
     def _position_limits(self, codes: jax.Array, condition: Condition | None) -> tuple[jax.Array, jax.Array]:
@@ -192,11 +192,11 @@ class _Net:
 
 
 def _weights(group: Group, condition: Condition | None) -> jax.Array | float:
-    """Allowed shares of a group's codes, (g, width), zero on padding."""
+    """Allowed shares of a group's codes, (g, 1, width), zero on padding."""
     if condition is None:
         return 1.0
     rows = [jnp.pad(condition.weight[i], (0, group.width - len(condition.weight[i]))) for i in group.index]
-    return jnp.stack(rows)
+    return jnp.stack(rows)[:, None]
 
 
 def from_json(data: Mapping[str, Any]) -> VAE:

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
@@ -21,6 +23,8 @@ from jaxsynth.models import Model, Params, Training
 from jaxsynth.models.base import to_batch
 
 _MIN_VALIDATION = 50  # held-out rows below which early stopping would follow noise
+_ROWS_A_DEVICE = 100  # rows of a batch below which another device costs more than it brings
+_AXIS = "rows"
 _CHUNK_STEPS = 16  # tiny tables run several passes a compiled call
 
 
@@ -137,12 +141,15 @@ def train(
     """
     kept, held = split_rows(len(data.positions), training, seed)
     plan = make_plan(len(kept), training)
-    on_device = jax.device_put(_take(data, kept))
-    held_rows = jax.device_put(_take(data, held)) if len(held) else None
+    mesh = _mesh(plan.batch)
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    on_device = jax.device_put(_take(data, kept), everywhere)
+    held_rows = jax.device_put(_take(data, held), everywhere) if len(held) else None
     init_key, run_key, eval_key = jax.random.split(jax.random.key(seed), 3)
     params = model.init(init_key)
     state = State(jnp.zeros((), jnp.int32), params, _copy(params), _optimiser(plan).init(params))
-    runner = _Runner(model, layout, plan)
+    state, run_key, eval_key = jax.device_put((state, run_key, eval_key), everywhere)
+    runner = _Runner(model, layout, plan, mesh)
     best = _Best(params=_copy(params), history=History())
     try:
         for chunk in range(plan.chunks):
@@ -164,7 +171,7 @@ def train(
             TrainingWarning,
             stacklevel=2,
         )
-    return best.params, best.history
+    return jax.device_get(best.params), best.history
 
 
 @dataclass(frozen=True)
@@ -196,20 +203,29 @@ class _Runner:
     model: Model
     layout: tuple[CodeSpec, ...]
     plan: Plan
+    mesh: Mesh
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def epoch(self, state: State, data: Packed, key: jax.Array) -> tuple[State, jax.Array]:
         """One chunk of steps; returns the new state and the mean loss."""
         order = _shuffled(jax.random.fold_in(key, state.step), self.plan)
-        step = partial(self._step, data, key)
-        state, losses = jax.lax.scan(step, state, order)
+        same, split = PartitionSpec(), PartitionSpec(None, _AXIS)
+        steps = jax.shard_map(
+            self._steps, mesh=self.mesh, in_specs=(same, same, same, split), out_specs=(same, same), check_vma=False
+        )
+        return steps(state, data, key, order)
+
+    def _steps(self, state: State, data: Packed, key: jax.Array, order: jax.Array) -> tuple[State, jax.Array]:
+        """All steps of a chunk on one device's share of each batch."""
+        state, losses = jax.lax.scan(partial(self._step, data, key), state, order)
         return state, losses.mean()
 
     def _step(self, data: Packed, key: jax.Array, state: State, rows: jax.Array) -> tuple[State, jax.Array]:
         batch = to_batch(self.layout, jax.tree.map(lambda a: a[rows], data))
-        key = jax.random.fold_in(key, state.step)
+        key = jax.random.fold_in(jax.random.fold_in(key, state.step), jax.lax.axis_index(_AXIS))
         progress = state.step / self.plan.total_steps
         loss, grads = jax.value_and_grad(lambda p: self.model.loss(p, batch, key, progress).mean())(state.params)
+        loss, grads = _mean_over_devices(loss, grads)
         updates, optimiser = _optimiser(self.plan).update(grads, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         # Early on the average is a plain mean, so that it never holds on to the initial parameters.
@@ -231,6 +247,20 @@ class _Runner:
 
         losses: jax.Array = jax.lax.map(one, jnp.arange(steps))
         return losses.mean()
+
+
+def _mesh(batch: int) -> Mesh:
+    """As many local devices as divide the batch into shares worth having; each holds all rows."""
+    devices = jax.local_devices()
+    usable = [d for d in range(1, len(devices) + 1) if batch % d == 0 and batch // d >= _ROWS_A_DEVICE]
+    return Mesh(np.array(devices[: max(usable, default=1)]), (_AXIS,))
+
+
+def _mean_over_devices(loss: jax.Array, grads: Params) -> tuple[jax.Array, Params]:
+    """One exchange a step: every leaf in a single vector, for each exchange has a fixed cost."""
+    vector, restore = ravel_pytree((loss, grads))
+    mean: tuple[jax.Array, Params] = restore(jax.lax.pmean(vector, _AXIS))
+    return mean
 
 
 def _shuffled(key: jax.Array, plan: Plan) -> jax.Array:

@@ -42,9 +42,8 @@ def test_the_result_has_ordinary_permissions(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(KeyError), replacing(path) as temporary:
-        temporary.write_bytes(b"half")
-        raise KeyError
+    with pytest.raises(TypeError), replacing(path) as temporary:
+        temporary.write_bytes(["half"])  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 

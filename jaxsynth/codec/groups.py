@@ -14,6 +14,7 @@ from jaxsynth.codec.layout import CodeSpec
 
 _WAVES = 16  # cosines in the smooth basis
 _PLAIN = 16  # ordered columns up to this size learn each code freely
+_BLOCK = 16  # wide groups are padded to a multiple of this, which drawing from them needs
 _SMALL = 64  # codes after padding up to which a group rather joins the next wider one
 _DAMPING = 0.15  # the k-th wave is divided by 1 + _DAMPING * k
 
@@ -24,7 +25,7 @@ class Group:
 
     Attributes:
         index: which layout columns, in layout order.
-        width: codes after padding, a power of two.
+        width: codes after padding: a power of two up to 16, then a multiple of 16.
         sizes: int (g,), codes before padding.
         prior: float32 (g, width), log of the smoothed training frequencies; -inf-like on padding.
         basis: float32 (g, width, f), fixed features of ordered codes, or None for columns without order:
@@ -59,7 +60,8 @@ def _merged(by_width: dict[int, list[int]]) -> dict[int, list[int]]:
     out: dict[int, list[int]] = {}
     waiting: list[int] = []
     widths = sorted(by_width)
-    for width, following in zip(widths, [*widths[1:], None], strict=True):
+    for i, width in enumerate(widths):
+        following = widths[i + 1] if i + 1 < len(widths) else None
         waiting = sorted(waiting + by_width[width])
         if following is None or len(waiting) * following > _SMALL:
             out[width], waiting = waiting, []
@@ -72,6 +74,8 @@ def _padded(size: int) -> int:
 
 def _group(layout: tuple[CodeSpec, ...], index: tuple[int, ...], width: int, *, ordered: bool) -> Group:
     specs = [layout[i] for i in index]
+    if width > _BLOCK:
+        width = -(-max(s.size for s in specs) // _BLOCK) * _BLOCK
     prior = np.full((len(specs), width), PADDING, np.float32)
     for row, spec in zip(prior, specs, strict=True):
         row[: spec.size] = np.log((spec.counts + 0.5) / (spec.counts.sum() + 0.5 * spec.size))

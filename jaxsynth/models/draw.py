@@ -14,7 +14,7 @@ def draw_codes(key: jax.Array, probabilities: jax.Array) -> jax.Array:
 
     Args:
         key: for the uniforms.
-        probabilities: float32 (a, b, width), width a power of two, need not sum to 1.
+        probabilities: float32 (a, b, width), width at most 16 or a multiple of it, need not sum to 1.
 
     Returns:
         int32 (a, b).
@@ -47,6 +47,19 @@ def _prefix(x: jax.Array) -> jax.Array:
     """Inclusive prefix sums over the last axis by a triangular product: XLA's cumsum is a slow window."""
     size = x.shape[-1]
     return x @ jnp.asarray(np.triu(np.ones((size, size), np.float32)))
+
+
+def resample(key: jax.Array, log_weights: jax.Array, n: int) -> jax.Array:
+    """Indices (n,) into `log_weights` (m,) with probability proportional to the weights, with replacement.
+
+    Stratified: one uniform in each n-th of the mass, in random order, which keeps the counts within one
+    of their expectation (Carpenter, Clifford & Fearnhead 1999).
+    """
+    draw_key, order_key = jax.random.split(key)
+    mass = jnp.cumsum(jnp.exp(log_weights - log_weights.max()))
+    targets = (jnp.arange(n) + jax.random.uniform(draw_key, (n,))) / n * mass[-1]
+    index = jnp.minimum(jnp.searchsorted(mass, targets, side="right"), len(mass) - 1)
+    return jax.random.permutation(order_key, index)
 
 
 def position_log_density(tilt: jax.Array, position: jax.Array) -> jax.Array:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Batch, Condition, Model, Params, Training
-from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density
+from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density, resample
 from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
 
 _FIRST_LOG_STD = -2.0  # latents start informative: from a noisy start the decoder learns to ignore them
@@ -39,15 +39,15 @@ class VAE:
         batch, epochs, min_steps, learning_rate, weight_decay, validation, patience, ema: see `Training`.
     """
 
-    latent: int = 128
+    latent: int = 32
     hidden: tuple[int, ...] = (128, 128)
     beta: float = 1.0
-    anneal: float = 0.3
+    anneal: float = 0.15
     max_intervals: int = 64
     batch: int = 500
     epochs: int = 60
-    min_steps: int = 1500
-    learning_rate: float = 2e-3
+    min_steps: int = 1200
+    learning_rate: float = 4e-3
     weight_decay: float = 1e-5
     validation: float = 0.1
     patience: float = 0.2
@@ -170,7 +170,7 @@ class _Net:
         draw_key, pick_key = jax.random.split(key)
         pool = jax.random.normal(draw_key, (_POOL, n, self.latent))
         log_weights = jax.lax.map(partial(self._log_probability, params, condition=condition), pool)
-        picked = jax.random.categorical(pick_key, log_weights.reshape(-1), shape=(n,))
+        picked = resample(pick_key, log_weights.reshape(-1), n)
         return pool.reshape(-1, self.latent)[picked]
 
     def _log_probability(self, params: Params, z: jax.Array, *, condition: Condition) -> jax.Array:

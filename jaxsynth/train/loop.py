@@ -25,15 +25,21 @@ from jaxsynth.models.base import to_batch
 _MIN_VALIDATION = 50  # held-out rows below which early stopping would follow noise
 _ROWS_A_DEVICE = 100  # rows of a batch below which another device costs more than it brings
 _AXIS = "rows"
+_SAME = PartitionSpec()  # type: ignore[no-untyped-call]
+_SPLIT = PartitionSpec(None, _AXIS)  # type: ignore[no-untyped-call]
 _CHUNK_STEPS = 16  # tiny tables run several passes a compiled call
 
 
 class State(NamedTuple):
-    """What training carries from step to step."""
+    """What training carries from step to step.
+
+    Parameters are one vector: the optimiser, the average and the exchange between devices are then one
+    operation each and not one a leaf, which is a tenth of a small model's step.
+    """
 
     step: jax.Array
-    params: Params
-    average: Params
+    params: jax.Array  # float32 (p,)
+    average: jax.Array  # float32 (p,)
     optimiser: optax.OptState
 
 
@@ -142,15 +148,15 @@ def train(
     kept, held = split_rows(len(data.positions), training, seed)
     plan = make_plan(len(kept), training)
     mesh = _mesh(plan.batch)
-    everywhere = NamedSharding(mesh, PartitionSpec())
+    everywhere = NamedSharding(mesh, _SAME)
     on_device = jax.device_put(_take(data, kept), everywhere)
     held_rows = jax.device_put(_take(data, held), everywhere) if len(held) else None
     init_key, run_key, eval_key = jax.random.split(jax.random.key(seed), 3)
-    params = model.init(init_key)
-    state = State(jnp.zeros((), jnp.int32), params, _copy(params), _optimiser(plan).init(params))
+    vector, restore = ravel_pytree(model.init(init_key))
+    state = State(jnp.zeros((), jnp.int32), vector, vector.copy(), _optimiser(plan).init(vector))
     state, run_key, eval_key = jax.device_put((state, run_key, eval_key), everywhere)
-    runner = _Runner(model, layout, plan, mesh)
-    best = _Best(params=_copy(params), history=History())
+    runner = _Runner(model, layout, plan, mesh, restore)
+    best = _Best(params=vector.copy(), history=History())
     try:
         for chunk in range(plan.chunks):
             state, loss = runner.epoch(state, on_device, run_key)
@@ -171,14 +177,14 @@ def train(
             TrainingWarning,
             stacklevel=2,
         )
-    return jax.device_get(best.params), best.history
+    return jax.device_get(restore(best.params)), best.history
 
 
 @dataclass(frozen=True)
 class _Best:
     """The parameters kept so far and why."""
 
-    params: Params
+    params: jax.Array
     history: History
     score: float = math.inf
 
@@ -190,7 +196,7 @@ class _Best:
         rank = math.inf if score is None or not settled else score
         if rank > self.score or math.isnan(rank):
             return replace(self, history=new)
-        return _Best(_copy(state.average), replace(new, best=len(new.losses) - 1), rank)
+        return _Best(state.average.copy(), replace(new, best=len(new.losses) - 1), rank)
 
     def ended(self, how: str) -> _Best:
         return replace(self, history=replace(self.history, stopped=how))
@@ -204,38 +210,48 @@ class _Runner:
     layout: tuple[CodeSpec, ...]
     plan: Plan
     mesh: Mesh
+    restore: Callable[[jax.Array], Params]
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def epoch(self, state: State, data: Packed, key: jax.Array) -> tuple[State, jax.Array]:
         """One chunk of steps; returns the new state and the mean loss."""
         order = _shuffled(jax.random.fold_in(key, state.step), self.plan)
-        same, split = PartitionSpec(), PartitionSpec(None, _AXIS)
         steps = jax.shard_map(
-            self._steps, mesh=self.mesh, in_specs=(same, same, same, split), out_specs=(same, same), check_vma=False
+            self._steps,
+            mesh=self.mesh,
+            in_specs=(_SAME, _SAME, _SAME, _SPLIT),
+            out_specs=(_SAME, _SAME),
+            check_vma=False,
         )
         return steps(state, data, key, order)
 
     def _steps(self, state: State, data: Packed, key: jax.Array, order: jax.Array) -> tuple[State, jax.Array]:
         """All steps of a chunk on one device's share of each batch."""
-        state, losses = jax.lax.scan(partial(self._step, data, key), state, order)
+        # Keys for the whole chunk at once: in the loop they would cost as much as a layer.
+        device_key = jax.random.fold_in(key, jax.lax.axis_index(_AXIS))
+        keys = jax.vmap(partial(jax.random.fold_in, device_key))(state.step + jnp.arange(len(order)))
+        state, losses = jax.lax.scan(partial(self._step, data), state, (order, keys))
         return state, losses.mean()
 
-    def _step(self, data: Packed, key: jax.Array, state: State, rows: jax.Array) -> tuple[State, jax.Array]:
+    def _step(self, data: Packed, state: State, step: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
+        rows, key = step
         batch = to_batch(self.layout, jax.tree.map(lambda a: a[rows], data))
-        key = jax.random.fold_in(jax.random.fold_in(key, state.step), jax.lax.axis_index(_AXIS))
         progress = state.step / self.plan.total_steps
-        loss, grads = jax.value_and_grad(lambda p: self.model.loss(p, batch, key, progress).mean())(state.params)
+        loss, grads = jax.value_and_grad(lambda v: self.model.loss(self.restore(v), batch, key, progress).mean())(
+            state.params
+        )
         loss, grads = _mean_over_devices(loss, grads)
         updates, optimiser = _optimiser(self.plan).update(grads, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         # Early on the average is a plain mean, so that it never holds on to the initial parameters.
         decay = jnp.minimum(self.plan.decay, (1.0 + state.step) / (2.0 + state.step))
-        average = jax.tree.map(lambda a, p: a + (1 - decay) * (p - a), state.average, params)
+        average = state.average + (1 - decay) * (params - state.average)
         return State(state.step + 1, params, average, optimiser), loss
 
     @partial(jax.jit, static_argnums=0)
-    def evaluate(self, params: Params, data: Packed, key: jax.Array) -> jax.Array:
+    def evaluate(self, vector: jax.Array, data: Packed, key: jax.Array) -> jax.Array:
         """Mean loss over held-out rows, with the same draws at every call."""
+        params = self.restore(vector)
         rows = len(data.positions)
         batch = min(rows, self.plan.batch)
         steps = rows // batch
@@ -256,11 +272,10 @@ def _mesh(batch: int) -> Mesh:
     return Mesh(np.array(devices[: max(usable, default=1)]), (_AXIS,))
 
 
-def _mean_over_devices(loss: jax.Array, grads: Params) -> tuple[jax.Array, Params]:
-    """One exchange a step: every leaf in a single vector, for each exchange has a fixed cost."""
-    vector, restore = ravel_pytree((loss, grads))
-    mean: tuple[jax.Array, Params] = restore(jax.lax.pmean(vector, _AXIS))
-    return mean
+def _mean_over_devices(loss: jax.Array, grads: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """One exchange a step, the loss with the gradient: each exchange has a fixed cost."""
+    mean: jax.Array = jax.lax.pmean(jnp.append(grads, loss), _AXIS)  # type: ignore[no-untyped-call]
+    return mean[-1], mean[:-1]
 
 
 def _shuffled(key: jax.Array, plan: Plan) -> jax.Array:
@@ -280,8 +295,3 @@ def _optimiser(plan: Plan) -> optax.GradientTransformation:
 
 def _take(data: Packed, rows: np.ndarray) -> Packed:
     return Packed(tuple(c[rows] for c in data.codes), data.positions[rows])
-
-
-def _copy(params: Params) -> Params:
-    copied: Params = jax.tree.map(jnp.copy, params)
-    return copied

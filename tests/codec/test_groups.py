@@ -10,7 +10,7 @@ from jaxsynth.schema import Schema
 
 def test_columns_of_like_width_share_a_group_and_padding_has_no_mass() -> None:
     rng = np.random.default_rng(0)
-    cells = {f"b{i}": rng.integers(0, 2, 500) for i in range(50)}
+    cells: dict[str, object] = {f"b{i}": rng.integers(0, 2, 500) for i in range(50)}
     cells["wide"] = [f"l{i}" for i in rng.integers(0, 300, 500)]
     cells["ordered"] = rng.integers(0, 40, 500)
     table = pa.table(cells)

@@ -21,7 +21,7 @@ def test_strictly_increasing_and_inverted_at_every_value(
     assert (np.diff(q.values) > 0).all()
     assert (np.diff(q.ranks) > 0).all()
     interval, position = q.locate(x, intervals)
-    assert ((0 <= interval) & (interval < intervals)).all()
+    assert ((interval >= 0) & (interval < intervals)).all()
     assert ((position >= 0) & (position <= 1)).all()
     np.testing.assert_allclose(q.at(interval, position, intervals), x, rtol=1e-12, atol=1e-12 * np.ptp(q.values))
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density
+from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density, resample
 
 
 @pytest.mark.parametrize("width", [2, 16, 64, 512])
@@ -48,9 +50,17 @@ def test_positions_follow_the_tilted_density(tilt: float, low: float, high: floa
     assert low <= drawn.min()
     assert drawn.max() <= high
 
-    def distribution(p: np.ndarray) -> np.ndarray:
+    def distribution(p: Any) -> Any:
         if tilt == 0:
             return (p - low) / (high - low)
         return (np.exp(tilt * p) - np.exp(tilt * low)) / (np.exp(tilt * high) - np.exp(tilt * low))
 
     assert stats.kstest(drawn, distribution).pvalue > 1e-4
+
+
+def test_resampling_follows_the_weights() -> None:
+    weights = np.random.default_rng(0).random(50)
+    index = np.asarray(resample(jax.random.key(0), jnp.log(jnp.asarray(weights, jnp.float32)) + 300, 20_000))
+    counts = np.bincount(index, minlength=50)
+    np.testing.assert_allclose(counts, weights / weights.sum() * 20_000, atol=2.1)
+    assert abs(np.corrcoef(index[:-1], index[1:])[0, 1]) < 0.05

@@ -14,18 +14,25 @@ from jaxsynth.sample import Between, parse_where
 from tests.conftest import TINY
 
 
+def within(column: str, low: Any, high: Any) -> Any:
+    return lambda t: pc.and_(pc.greater_equal(t[column], low), pc.less_equal(t[column], high))
+
+
 @pytest.mark.parametrize(
     ("where", "holds"),
     [
         ({"sex": "female"}, lambda t: pc.equal(t["sex"], "female")),
         ({"grade": ["low", "high"]}, lambda t: pc.not_equal(t["grade"].cast(pa.string()), "mid")),
         ({"smoker": True}, lambda t: t["smoker"]),
-        ({"age": js.between(65, 80)}, lambda t: pc.and_(pc.greater_equal(t["age"], 65), pc.less_equal(t["age"], 80))),
+        ({"age": js.between(65, 80)}, within("age", 65, 80)),
         ({"age": 70}, lambda t: pc.equal(t["age"], 70)),
-        ({"cost": js.between(1000.5, 1200.25)}, lambda t: pc.and_(pc.greater_equal(t["cost"], 1000.5), pc.less_equal(t["cost"], 1200.25))),
+        ({"cost": js.between(1000.5, 1200.25)}, within("cost", 1000.5, 1200.25)),
         ({"cost": js.between(None, 500)}, lambda t: pc.less_equal(t["cost"], 500)),
         ({"visits": 0}, lambda t: pc.equal(t["visits"], 0)),
-        ({"admitted": js.between("2018-01-01", dt.date(2018, 6, 30))}, lambda t: pc.and_(pc.greater_equal(t["admitted"], dt.date(2018, 1, 1)), pc.less_equal(t["admitted"], dt.date(2018, 6, 30)))),
+        (
+            {"admitted": js.between("2018-01-01", dt.date(2018, 6, 30))},
+            within("admitted", dt.date(2018, 1, 1), dt.date(2018, 6, 30)),
+        ),
     ],
     ids=["level", "levels", "boolean", "range", "value", "decimal range", "open range", "inflated", "dates"],
 )  # fmt: skip

@@ -41,7 +41,9 @@ def test_equal_seeds_write_equal_files(synth: js.Synthesizer, tmp_path: Path) ->
 
 def test_other_libraries_read_the_stream(synth: js.Synthesizer) -> None:
     stream = synth.stream(5000, seed=1)  # noqa: F841 (DuckDB reads the variable by its name)
-    assert duckdb.sql("select count(*) from stream").fetchall() == [(5000,)]
+    counted = duckdb.sql("select count(*) from stream")
+    assert counted is not None
+    assert counted.fetchall() == [(5000,)]
     assert pl.DataFrame(synth.stream(5000, seed=1).read_all())["sex"].n_unique() == 2
 
 

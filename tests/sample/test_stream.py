@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.ipc as pa_ipc
@@ -100,6 +101,6 @@ def test_eight_devices_give_the_bytes_of_one(synth: js.Synthesizer, tmp_path: Pa
         ({"rows": 1, "seed": 0, "batch_rows": 0}, "batch_rows=0 is out of range"),
     ],
 )
-def test_numbers_out_of_range_are_refused(synth: js.Synthesizer, arguments: dict[str, int], message: str) -> None:
+def test_numbers_out_of_range_are_refused(synth: js.Synthesizer, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConditionError, match=message):
         synth.stream(**arguments)

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from jaxsynth.errors import SchemaError, TableError
-from jaxsynth.schema import Schema
+from jaxsynth.schema import Column, Schema
 
 
-def infer(cells: pa.Array, name: str = "x") -> object:
-    return Schema.infer(pa.table({name: cells}))[name]
+def infer(cells: pa.Array) -> Column:
+    return Schema.infer(pa.table({"x": cells}))["x"]
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def infer(cells: pa.Array, name: str = "x") -> object:
 )
 def test_kinds_and_resolutions(cells: pa.Array, kind: str, resolution: float | None) -> None:
     column = infer(cells)
-    assert column.kind == kind  # type: ignore[attr-defined]
-    assert column.resolution == resolution  # type: ignore[attr-defined]
+    assert column.kind == kind
+    assert column.resolution == resolution
 
 
 def test_levels_of_strings_are_sorted_and_of_dictionaries_kept() -> None:

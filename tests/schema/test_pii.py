@@ -9,7 +9,9 @@ from jaxsynth.errors import IdentifierWarning
 from tests.conftest import TINY
 
 N = 60
-WORDS = np.array("the patient was seen in clinic with mild chest pain and sent home".split())
+WORDS = np.array(
+    ["the", "patient", "was", "seen", "in", "clinic", "with", "mild", "chest", "pain", "and", "sent", "home"]
+)
 
 
 def notes() -> list[str]:

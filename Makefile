@@ -36,7 +36,6 @@ format: $(VENV)/.developer
 
 bench: $(VENV)/.installed $(BENCH)/.installed
 	$(BIN)/python -m benchmarks.train --peer $(BENCH)/bin/python
-	$(BIN)/python -m benchmarks.neighbours
 
 clean:
 	rm -rf $(VENV) $(BENCH) build dist demo

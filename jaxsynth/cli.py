@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from jaxsynth.devices import use_all_cores
 from jaxsynth.errors import AuditError, JaxsynthError, SchemaError
 
 app = typer.Typer(
@@ -191,6 +192,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 def main() -> NoReturn:
     """Run the command line and exit with its status."""
     warnings.showwarning = _show_warning
+    use_all_cores()
     try:
         status = app(standalone_mode=False)
     except typer.TyperException as error:

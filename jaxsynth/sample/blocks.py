@@ -42,14 +42,14 @@ class BlockSampler:
         key = jax.random.fold_in(jax.random.key(seed), block)
         return to_packed(self.layout, self.model.sample(params, key, BLOCK_ROWS, condition))
 
-    def blocks(self, seed: int, first: int, condition: Condition | None) -> Iterator[Packed]:
-        """Blocks `first`, `first + 1`, ... without end, in order, as host arrays."""
-        devices = jax.local_devices()
+    def blocks(self, seed: int, first: int, count: int, condition: Condition | None) -> Iterator[Packed]:
+        """Blocks `first` to `first + count - 1`, in order, as host arrays."""
+        devices = jax.local_devices()[: max(count, 1)]
         placed = [jax.device_put((self.params, condition), d) for d in devices]
         queue: deque[Packed] = deque()
-        index = first
-        while True:
-            while len(queue) < _IN_FLIGHT * len(devices):
+        index, end = first, first + count
+        while queue or index < end:
+            while index < end and len(queue) < _IN_FLIGHT * len(devices):
                 which = index % len(devices)
                 params, cond = placed[which]
                 numbers = jax.device_put((np.uint32(seed), np.uint32(index)), devices[which])

@@ -29,7 +29,9 @@ def open_stream(
     limits: Limits,
 ) -> pa.RecordBatchReader:
     """A reader of `rows` rows; memory is bounded by `batch_rows`, whatever `rows` is."""
-    parts = _slices(sampler.blocks(seed, start // BLOCK_ROWS, condition), rows, start)
+    first = start // BLOCK_ROWS
+    count = -(-(start + rows) // BLOCK_ROWS) - first
+    parts = _slices(sampler.blocks(seed, first, count, condition), rows, start)
     batches = _batches(parts, codec, rows, start, batch_rows, limits)
     return pa.RecordBatchReader.from_batches(codec.schema.arrow, batches)
 

@@ -1,0 +1,5 @@
+"""`python -m jaxsynth`."""
+
+from jaxsynth.cli import main
+
+main()

@@ -1,0 +1,133 @@
+"""The command line as a user meets it: in a process of its own, by its exit status and its two streams."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+
+import jaxsynth as js
+from jaxsynth import cli
+from tests.conftest import TINY, make_table
+
+
+def run(*arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Exit status of the command line, run in this process: compiled programs and imports are shared."""
+    monkeypatch.setattr(sys, "argv", ["jaxsynth", *map(str, arguments)])
+    monkeypatch.setattr("warnings.showwarning", cli._show_warning)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert isinstance(stop.value.code, int)
+    return stop.value.code
+
+
+@pytest.fixture
+def files(tmp_path: Path, synth: js.Synthesizer) -> Path:
+    pq.write_table(make_table(1500, 1), tmp_path / "train.parquet")
+    pq.write_table(make_table(700, 2), tmp_path / "holdout.parquet")
+    synth.save(tmp_path / "model.jsynth")
+    synth.write(tmp_path / "synthetic.parquet", 1500, seed=1)
+    return tmp_path
+
+
+def test_schema_fit_and_sample(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jaxsynth.models.DEFAULTS", {"vae": TINY})
+    assert run("schema", files / "train.parquet", "-o", files / "s.json", monkeypatch=monkeypatch) == 0
+    fit = ("fit", files / "train.parquet", "--schema", files / "s.json", "-o", files / "m.jsynth", "--seed", 4)
+    assert run(*fit, monkeypatch=monkeypatch) == 0
+    out = files / "deep" / "rows.csv"
+    sample = ("sample", files / "m.jsynth", "-n", 120, "-o", out, "--where", "age >= 60", "--where", "sex = female")
+    assert run(*sample, monkeypatch=monkeypatch) == 0
+    rows = pa_csv.read_csv(out)
+    assert rows.num_rows == 120
+    assert min(rows["age"].to_pylist()) >= 60
+    assert set(rows["sex"].to_pylist()) == {"female"}
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert "wrote 120 rows" in streams.err
+
+
+def test_audit_and_evaluate_write_json_and_html(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = (files / "synthetic.parquet", "--train", files / "train.parquet", "--holdout", files / "holdout.parquet")
+    assert run("audit", *tables, "-o", files / "a.json", "--html", files / "a.html", monkeypatch=monkeypatch) == 0
+    evaluate = ("evaluate", *tables, "--target", "smoker", "-o", files / "q.json", "--html", files / "q.html")
+    assert run(*evaluate, monkeypatch=monkeypatch) == 0
+    assert json.loads((files / "a.json").read_text())
+    assert json.loads((files / "q.json").read_text())
+    assert "<svg" in (files / "a.html").read_text()
+    assert "<svg" in (files / "q.html").read_text()
+    assert "exact_copies" in capsys.readouterr().out.lower().replace(" ", "_")
+
+
+def test_a_gate_that_does_not_hold_is_status_1(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = pa.concat_tables([make_table(1500, 1).slice(0, 300), make_table(1200, 3)])
+    pq.write_table(copied, files / "leaky.parquet")
+    tables = (files / "leaky.parquet", "--train", files / "train.parquet", "--holdout", files / "holdout.parquet")
+    assert run("audit", *tables, monkeypatch=monkeypatch) == 0
+    assert run("audit", *tables, "--fail-on", "exact_copies", monkeypatch=monkeypatch) == 1
+    assert "gate not held: exact_copies" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "nowhere.parquet"], "table: no file 'nowhere.parquet'; check the path"),
+        (["fit", "{}/empty.csv"], "cannot read"),
+        (["fit", "{}/header.csv"], "no rows; give at least one row to learn from"),
+        (["fit", "{}/nan.parquet"], "column 'x' holds 1 NaN cells, the first in row 1"),
+        (["fit", "{}/train.parquet", "--model", "oracle"], "--model 'oracle' is unknown"),
+        (["fit", "{}/train.parquet", "--schema", "{}/other.json"], "column"),
+        (["schema", "{}/train.parquet", "-o", "{}/train.parquet/s.json"], "cannot write"),
+        (["sample", "{}/model.jsynth", "-n", "5", "-o", "{}/x.doc"], "cannot tell the format"),
+        (["sample", "{}/model.jsynth", "-n", "5", "-o", "{}/x.csv", "--where", "sex = alien"], "'alien' is not one of"),
+        (["sample", "{}/train.parquet", "-n", "5", "-o", "{}/x.csv"], "is not a readable model file"),
+        (["sample", "{}/model.jsynth", "-n", "five", "-o", "{}/x.csv"], "five"),
+        (["sample", "{}/model.jsynth", "-n", "-5", "-o", "{}/x.csv"], "rows=-5 is out of range"),
+        (["audit", "{}/model.jsynth", "--train", "a", "--holdout", "b"], "cannot tell the format"),
+        (["fly"], "No such command"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2(
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    (files / "empty.csv").write_text("")
+    (files / "header.csv").write_text("a,b\n")
+    pq.write_table(pa.table({"x": [1.0, float("nan"), 2.0]}), files / "nan.parquet")
+    js.Schema.infer(pa.table({"q": [1, 2]})).save(files / "other.json")
+    before = sorted(p.name for p in files.rglob("*"))
+    status = run(*[a.replace("{}", str(files)) for a in arguments], monkeypatch=monkeypatch)
+    streams = capsys.readouterr()
+    assert status == 2
+    assert message in streams.err
+    assert streams.err.count("\n") == 1
+    assert streams.err.startswith("error: ")
+    assert streams.out == ""
+    assert sorted(p.name for p in files.rglob("*")) == before
+
+
+def test_nan_can_be_read_as_null(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(pa.table({"x": [1.0, float("nan"), 2.0]}), files / "nan.parquet")
+    assert run("schema", files / "nan.parquet", "--nan-as-null", "-o", files / "s.json", monkeypatch=monkeypatch) == 0
+    assert js.Schema.load(files / "s.json")["x"].nullable
+
+
+def test_the_installed_command_starts() -> None:
+    done = subprocess.run([sys.executable, "-m", "jaxsynth", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "evaluate" in done.stdout

@@ -66,4 +66,4 @@ def _print(synth: Synthesizer, audited: AuditReport, scores: QualityReport, out:
     console.print(table)
     console.print(f"{synth.history.steps} training steps ({synth.history.stopped}); {seconds:.0f} s in all")
     for name in ("report.html", "synthetic.parquet", "model.jsynth", "audit.json", "quality.json"):
-        console.print(f"  {out / name}")
+        console.print(f"  {out / name}", soft_wrap=True, highlight=False)

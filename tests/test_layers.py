@@ -11,16 +11,20 @@ import jaxsynth
 
 ROOT = Path(jaxsynth.__file__).parent if (Path(jaxsynth.__file__).parent / "cli.py").exists() else Path("jaxsynth")
 LEVELS = [
-    ["errors", "_core", "atomic", "devices"],
+    ["errors", "_core", "devices"],
+    ["atomic"],
     ["schema", "tables"],
-    ["codec", "nets"],
+    ["codec"],
+    ["nets"],
     ["models"],
     ["train", "neighbours"],
     ["sample"],
     ["audit", "quality"],
     ["synthesizer", "report"],
     ["fitting", "datasets"],
-    ["demo", "cli", "__init__", "__main__"],
+    ["demo"],
+    ["cli"],
+    ["__init__", "__main__"],
 ]
 LEVEL = {name: i for i, names in enumerate(LEVELS) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))

@@ -31,6 +31,10 @@ class ArtefactError(JaxsynthError):
     """A model file is missing, truncated, altered, foreign, or of a newer format."""
 
 
+class TrainingError(JaxsynthError):
+    """Training could not produce usable parameters."""
+
+
 class OutputError(JaxsynthError):
     """The output could not be written; nothing half-written was left behind."""
 

@@ -45,6 +45,7 @@ def fit(
     Raises:
         TableError: unreadable, empty, or with NaN or infinite cells.
         SchemaError: the schema disagrees with the table, or leaves no column to learn.
+        TrainingError: training diverged.
     """
     if privacy is not None:
         raise SchemaError("privacy: this release has no differentially private training; pass privacy=None")

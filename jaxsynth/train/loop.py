@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
-from jaxsynth.errors import TrainingWarning
+from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Model, Params, Training
 from jaxsynth.models.base import to_batch
 
@@ -144,6 +144,9 @@ def train(
     Returns:
         The averaged parameters with the best held-out loss (the last ones without hold-out), and the
         history. Ctrl-C after the first chunk returns the best so far with a `TrainingWarning`.
+
+    Raises:
+        TrainingError: no pass had a finite loss.
     """
     kept, held = split_rows(len(data.positions), training, seed)
     plan = make_plan(len(kept), training)
@@ -177,6 +180,8 @@ def train(
             TrainingWarning,
             stacklevel=2,
         )
+    if best.history.best < 0:
+        raise TrainingError("training diverged: no pass had a finite loss; lower the learning rate")
     return jax.device_get(restore(best.params)), best.history
 
 
@@ -194,7 +199,7 @@ class _Best:
         held = old.held_out if score is None else (*old.held_out, score)
         new = replace(old, losses=(*old.losses, loss), held_out=held, steps=int(state.step))
         rank = math.inf if score is None or not settled else score
-        if rank > self.score or math.isnan(rank):
+        if rank > self.score or not math.isfinite(loss + (score or 0.0)):
             return replace(self, history=new)
         return _Best(state.average.copy(), replace(new, best=len(new.losses) - 1), rank)
 

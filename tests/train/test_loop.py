@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import jax
@@ -11,7 +13,7 @@ import pytest
 import jaxsynth as js
 from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import Packed, pack
-from jaxsynth.errors import TrainingWarning
+from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Batch, Model, Params
 from jaxsynth.schema import Schema
 from jaxsynth.train.loop import Progress, make_plan, split_rows, train
@@ -114,3 +116,30 @@ def test_held_out_rows_are_not_trained_on() -> None:
     assert len(held) == 100
     assert sorted([*kept, *held]) == list(range(1000))
     assert len(split_rows(100, TINY.training, seed=5)[1]) == 0
+
+
+def test_a_run_that_diverges_is_an_error(data: tuple[Codec, Packed]) -> None:
+    codec, packed = data
+    model = replace(mean_model(), loss=lambda params, batch, key, progress: batch.positions[:, 0] * jnp.nan)
+    with pytest.raises(TrainingError, match="training diverged: no pass had a finite loss"):
+        train(model, codec.layout, packed, TINY.training, seed=0)
+
+
+_DEVICES = """
+import sys, jax, jaxsynth as js
+from tests.conftest import make_table
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+config = js.VAE(latent=4, hidden=(32,), batch=400, epochs=10, min_steps=60)
+synth = js.fit(make_table(2000), config, progress=False)
+print(len(jax.local_devices()), min(synth.history.held_out))
+"""
+
+
+def test_devices_share_the_batch_and_learn_the_same() -> None:
+    found = {}
+    for devices in ("1", "4"):
+        run = subprocess.run([sys.executable, "-c", _DEVICES, devices], capture_output=True, text=True, check=True)
+        count, loss = run.stdout.split()
+        found[int(count)] = float(loss)
+    assert set(found) == {1, 4}
+    assert found[1] == pytest.approx(found[4], rel=0.02)

@@ -5,6 +5,7 @@ A table of 2,000 binary columns is one group; a 700-level column does not widen 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ _WAVES = 16  # cosines in the smooth basis
 _PLAIN = 16  # ordered columns up to this size learn each code freely
 _BLOCK = 16  # wide groups are padded to a multiple of this, which drawing from them needs
 _SMALL = 64  # codes after padding up to which a group rather joins the next wider one
+_FEW = 8  # ordered columns of one width that are worth a group each
 _DAMPING = 0.15  # the k-th wave is divided by 1 + _DAMPING * k
 
 
@@ -48,24 +50,30 @@ def group_columns(layout: tuple[CodeSpec, ...]) -> tuple[Group, ...]:
     for i, spec in enumerate(layout):
         ordered = spec.size > _PLAIN and bool(np.isfinite(spec.rank).any())
         keys.setdefault((ordered, _padded(spec.size)), []).append(i)
-    return tuple(
-        _group(layout, tuple(ids), width, ordered=ordered)
-        for ordered in (False, True)
-        for width, ids in _merged({w: ids for (o, w), ids in keys.items() if o == ordered}).items()
+    plain = _merged({width: ids for (ordered, width), ids in keys.items() if not ordered})
+    smooth = _apart({width: ids for (ordered, width), ids in keys.items() if ordered})
+    return (
+        *(_group(layout, tuple(ids), width, ordered=False) for width, ids in plain),
+        *(_group(layout, tuple(ids), width, ordered=True) for width, ids in smooth),
     )
 
 
-def _merged(by_width: dict[int, list[int]]) -> dict[int, list[int]]:
+def _merged(by_width: dict[int, list[int]]) -> Iterator[tuple[int, list[int]]]:
     """Few narrow columns join the next wider group: one more group costs more than their padding."""
-    out: dict[int, list[int]] = {}
     waiting: list[int] = []
     widths = sorted(by_width)
     for i, width in enumerate(widths):
         following = widths[i + 1] if i + 1 < len(widths) else None
         waiting = sorted(waiting + by_width[width])
         if following is None or len(waiting) * following > _SMALL:
-            out[width], waiting = waiting, []
-    return out
+            yield width, waiting
+            waiting = []
+
+
+def _apart(by_width: dict[int, list[int]]) -> Iterator[tuple[int, list[int]]]:
+    """Few ordered columns each on their own: XLA runs one matrix product faster than a short batch of them."""
+    for width, ids in sorted(by_width.items()):
+        yield from ((width, [i]) for i in ids) if len(ids) <= _FEW else [(width, ids)]
 
 
 def _padded(size: int) -> int:

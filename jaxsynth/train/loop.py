@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -152,24 +152,16 @@ def train(
     plan = make_plan(len(kept), training)
     mesh = _mesh(plan.batch)
     everywhere = NamedSharding(mesh, _SAME)
-    on_device = jax.device_put(_take(data, kept), everywhere)
-    held_rows = jax.device_put(_take(data, held), everywhere) if len(held) else None
-    init_key, run_key, eval_key = jax.random.split(jax.random.key(seed), 3)
+    rows, held_rows = jax.device_put((_take(data, kept), _take(data, held)), everywhere)
+    init_key, *keys = jax.random.split(jax.random.key(seed), 3)
     vector, restore = ravel_pytree(model.init(init_key))
     state = State(jnp.zeros((), jnp.int32), vector, vector.copy(), _optimiser(plan).init(vector))
-    state, run_key, eval_key = jax.device_put((state, run_key, eval_key), everywhere)
-    runner = _Runner(model, layout, plan, mesh, restore)
+    state, keys = jax.device_put((state, keys), everywhere)
     best = _Best(params=vector.copy(), history=History())
     try:
-        for chunk in range(plan.chunks):
-            state, loss = runner.epoch(state, on_device, run_key)
-            score = None if held_rows is None else float(runner.evaluate(state.average, held_rows, eval_key))
-            best = best.updated(state, float(loss), score, settled=chunk >= plan.settled)
+        for best in _chunks(_Runner(model, layout, plan, mesh, restore), state, rows, held_rows, keys):
             if report is not None:
-                report(Progress(chunk + 1, plan.chunks, plan.steps * plan.batch, float(loss), score))
-            if chunk - max(best.history.best, plan.settled) >= plan.patience:
-                best = best.ended("early")
-                break
+                report(_progress(plan, best.history))
     except KeyboardInterrupt:
         if best.history.best < 0:
             raise
@@ -183,6 +175,25 @@ def train(
     if best.history.best < 0:
         raise TrainingError("training diverged: no pass had a finite loss; lower the learning rate")
     return jax.device_get(restore(best.params)), best.history
+
+
+def _chunks(runner: _Runner, state: State, rows: Packed, held: Packed, keys: list[jax.Array]) -> Iterator[_Best]:
+    """Run chunk after chunk until the plan or the held-out rows say stop; the best so far after each."""
+    plan, (run_key, eval_key) = runner.plan, keys
+    best = _Best(params=state.params.copy(), history=History())
+    for chunk in range(plan.chunks):
+        state, loss = runner.epoch(state, rows, run_key)
+        score = float(runner.evaluate(state.average, held, eval_key)) if len(held.positions) else None
+        best = best.updated(state, float(loss), score, settled=chunk >= plan.settled)
+        if chunk - max(best.history.best, plan.settled) >= plan.patience:
+            yield best.ended("early")
+            return
+        yield best
+
+
+def _progress(plan: Plan, history: History) -> Progress:
+    held = history.held_out[-1] if history.held_out else None
+    return Progress(len(history.losses), plan.chunks, plan.steps * plan.batch, history.losses[-1], held)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ Goals: at least 4 times the rows a second of an epoch, and a whole fit to an equ
 at most an eighth of TVAE's 300 epochs.
 
 Measured on 2026-11-23, two cores of an AMD EPYC (AVX-512) virtual machine, jax 0.10.2, ctgan 0.12.1:
-3.2 times the rows a second (0.139 s an epoch against 0.451 s; goal 4, missed), a whole fit 14 times faster
-(10.4 s against 150 s; goal 8, met) at a trend error of 2.8 % against 14.3 %, and 41 % of the float32
+3.2 times the rows a second (0.129 s an epoch against 0.412 s; goal 4, missed), a whole fit 14 times faster
+(9.8 s against 138 s; goal 8, met) at a trend error of 2.8 % against 18.1 %, and 43 % of the float32
 matrix-product rate. What bounds the epoch: half a batch takes one core 1.27 ms alone and 1.95 ms while the
 other core works on its half, exchange not counted; four times TVAE would be 1.74 ms in all.
 """

@@ -30,7 +30,10 @@ Train = Annotated[Path, typer.Option("--train", help="The table the generator wa
 Holdout = Annotated[Path, typer.Option("--holdout", help="Real rows the generator never saw.")]
 Json = Annotated[Path | None, typer.Option("-o", "--out", help="Write the result as JSON.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML report.")]
-GateNames = Annotated[str, typer.Option("--fail-on", help="Audits that must not fail, as in 'exact_copies,dcr'.")]
+GateNames = Annotated[str, typer.Option("--fail-on", help="Audits that must not fail, as in 'copies,dcr'.")]
+
+
+_GATE_GROUPS = {"copies": ("exact_copies", "near_copies")}
 
 
 @app.command()
@@ -174,7 +177,8 @@ def _read(path: Path, nan_as_null: bool) -> Any:
 
 
 def _gates(text: str, known: Sequence[str]) -> list[str]:
-    names = [n.strip() for n in text.split(",") if n.strip()]
+    asked = [n.strip() for n in text.split(",") if n.strip()]
+    names = [name for n in asked for name in _GATE_GROUPS.get(n, (n,))]
     for name in names:
         if name not in known:
             raise AuditError(f"--fail-on {name!r} is no audit; choose from {', '.join(known)}")

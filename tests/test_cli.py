@@ -96,6 +96,9 @@ def test_a_gate_that_does_not_hold_is_status_1(
     assert run("audit", *tables, monkeypatch=monkeypatch) == 0
     assert run("audit", *tables, "--fail-on", "exact_copies", monkeypatch=monkeypatch) == 1
     assert "gate not held: exact_copies" in capsys.readouterr().err
+    assert run("audit", *tables, "--fail-on", "copies", monkeypatch=monkeypatch) == 1
+    assert run("audit", *tables, "--fail-on", "luck", monkeypatch=monkeypatch) == 2
+    assert "--fail-on 'luck' is no audit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from jaxsynth.tables import as_table, check_finite
 from jaxsynth.train import Artefact, library_versions, train
 from jaxsynth.train.progress import progress_bar
 
+_FATE = {"regenerate": "regenerated", "drop": "dropped"}
+
 
 def fit(
     table: Any,
@@ -60,10 +62,12 @@ def fit(
             "schema: every column is an identifier or text, none is left to learn; set a column's kind"
         )
     _warn_of_identifiers(schema)
-    return _fit(source, generator or VAE(), schema, seed, progress)
+    return _fit(source, generator or VAE(), schema, seed=seed, progress=progress)
 
 
-def _fit(table: pa.Table, generator: Generator, schema: Schema, seed: int, progress: bool | None) -> Synthesizer:  # noqa: FBT001
+def _fit(
+    table: pa.Table, generator: Generator, schema: Schema, *, seed: int, progress: bool | None
+) -> Synthesizer:
     codec = Codec.fit(schema, table, max_intervals=generator.max_intervals)
     data = pack(codec.layout, codec.encode(table))
     with progress_bar(show=progress) as report:
@@ -86,9 +90,7 @@ def _fit(table: pa.Table, generator: Generator, schema: Schema, seed: int, progr
 def _warn_of_identifiers(schema: Schema) -> None:
     found = [c for c in schema if not c.modelled]
     if found:
-        says = "; ".join(
-            f"{c.name!r} ({c.pii or c.kind}): {c.output}d on output".replace("dropd", "dropped") for c in found
-        )
+        says = "; ".join(f"{c.name!r} ({c.pii or c.kind}): {_FATE[c.output]} on output" for c in found)
         warnings.warn(
             f"direct identifiers are not learned: {says}. Change a column's kind in the schema if this is wrong.",
             IdentifierWarning,

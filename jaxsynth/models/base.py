@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed, dtype_columns
@@ -117,7 +118,7 @@ def to_batch(layout: tuple[CodeSpec, ...], rows: Packed) -> Batch:
     stored = [i for ids in dtype_columns(layout) for i in ids]
     codes = jnp.concatenate([c.astype(jnp.int32) for c in rows.codes], axis=1)
     if stored != sorted(stored):
-        codes = codes[:, jnp.argsort(jnp.array(stored))]
+        codes = codes[:, np.argsort(stored)]
     return Batch(codes, jnp.asarray(rows.positions))
 
 

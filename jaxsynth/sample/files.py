@@ -53,7 +53,7 @@ def write_stream(reader: pa.RecordBatchReader, path: str | os.PathLike[str], for
 
 
 def _parquet(path: Path, schema: pa.Schema) -> Any:
-    # Dictionaries pay for themselves on categories only; numbers compress better split into byte streams.
+    # Dictionaries pay for themselves on categories only: most numbers hardly repeat.
     texts = [f.name for f in schema if pa.types.is_dictionary(f.type) or not _is_plain(f.type)]
     return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=texts)
 

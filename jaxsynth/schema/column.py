@@ -27,7 +27,6 @@ Output = Literal["model", "regenerate", "drop"]
 Level = str | int | float | bool
 
 NUMERIC_KINDS = frozenset({"continuous", "integer", "date", "datetime", "duration"})
-LEVEL_KINDS = frozenset({"boolean", "category", "ordinal"})
 NOT_MODELLED_KINDS = frozenset({"identifier", "text"})
 
 

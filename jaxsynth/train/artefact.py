@@ -28,7 +28,6 @@ from jaxsynth.train.loop import History
 
 FORMAT_VERSION = 1
 _LIBRARIES = ("jaxsynth", "jax", "flax", "optax", "numpy", "pyarrow")
-_NEWEST_HINT = "upgrade jaxsynth to read it"
 
 Tensors = dict[str, np.ndarray]
 
@@ -125,7 +124,7 @@ def _check_header(header: dict[str, Any], tensors: Tensors, path: Path) -> None:
     found = header.get("format")
     if not isinstance(found, int) or found > FORMAT_VERSION:
         raise ArtefactError(
-            f"{str(path)!r} has format {found!r}, this release reads {FORMAT_VERSION}; {_NEWEST_HINT}"
+            f"{str(path)!r} has format {found!r}, this release reads {FORMAT_VERSION}; upgrade jaxsynth to read it"
         )
     digest = header.pop("digest", None)
     if digest != _digest(header, tensors):

@@ -34,8 +34,10 @@ format: $(VENV)/.developer
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed $(BENCH)/.installed
+bench: $(VENV)/.benchmarks $(BENCH)/.installed
 	$(BIN)/python -m benchmarks.train --peer $(BENCH)/bin/python
+	$(BIN)/python -m benchmarks.quality --peer $(BENCH)/bin/python --out build/quality.jsonl --dcr
+	$(BIN)/python -m benchmarks.quality_table build/quality.jsonl
 
 clean:
 	rm -rf $(VENV) $(BENCH) build dist demo
@@ -52,9 +54,17 @@ $(VENV)/.developer: $(VENV)/.installed
 	$(BIN)/python $(PIP) --editable '.[dev]'
 	mkdir -p build && touch $@
 
+$(VENV)/.benchmarks: $(VENV)/.installed
+	$(BIN)/python $(PIP) --editable '.[bench]'
+	mkdir -p build && touch $@
+
 # The peers pull in torch; the plain build for CPU first, so that nothing fetches gigabytes of CUDA.
-$(BENCH)/.installed: pyproject.toml
+# mostlyai-engine declares torchvision, which its tables do not need and which keeps it from importing on a
+# CPU build: it goes in without its dependencies, and those that tables need are named here.
+$(BENCH)/.installed: Makefile
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python $(PIP) torch==2.13.0
-	$(BENCH)/bin/python $(PIP) 'ctgan>=0.11' 'pandas>=2.2' pyarrow scikit-learn
+	$(BENCH)/bin/python $(PIP) torch==2.13.0 'ctgan>=0.11' 'pandas>=2.2' pyarrow scikit-learn accelerate \
+		'datasets>=3' huggingface_hub json-repair joblib opacus peft 'psutil<6' tokenizers 'transformers>=5.5.3'
+	$(BENCH)/bin/python $(PIP) --no-deps mostlyai-engine==2.7.3
 	touch $@

@@ -1,0 +1,75 @@
+"""One function a peer: fit its defaults on a table, return how to sample from it.
+
+A peer is imported when it is asked for: the environment need not hold them all.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from benchmarks.peers.cells import text_categories, without_missing
+
+
+class Fitted(NamedTuple):
+    """A fitted peer.
+
+    Attributes:
+        sample: number of rows -> generated rows.
+        notes: what was done to the table, for the record.
+        packages: whose versions belong to the figures.
+    """
+
+    sample: Callable[[int], pd.DataFrame]
+    notes: list[str]
+    packages: tuple[str, ...]
+
+
+def ctgan(table: pa.Table, categories: list[str], seed: int, epochs: int | None) -> Fitted:
+    """CTGAN of the package ctgan (Xu et al. 2019): 300 epochs by default."""
+    from ctgan import CTGAN
+
+    return _ctgan(CTGAN, table, categories, seed, epochs)
+
+
+def tvae(table: pa.Table, categories: list[str], seed: int, epochs: int | None) -> Fitted:
+    """TVAE of the package ctgan (Xu et al. 2019): 300 epochs by default."""
+    from ctgan import TVAE
+
+    return _ctgan(TVAE, table, categories, seed, epochs)
+
+
+def _ctgan(kind: Any, table: pa.Table, categories: list[str], seed: int, epochs: int | None) -> Fitted:
+    prepared = without_missing(table, categories)
+    options = {} if epochs is None else {"epochs": epochs}
+    model = kind(**options, **_on_cpu(kind))
+    model.set_random_state(seed)
+    model.fit(prepared.frame, discrete_columns=prepared.discrete)
+    return Fitted(model.sample, prepared.notes, ("ctgan", "rdt", "torch"))
+
+
+def _on_cpu(kind: Any) -> dict[str, bool]:
+    """The option that keeps the package off GPUs, which it renamed."""
+    names = inspect.signature(kind.__init__).parameters
+    return {"enable_gpu": False} if "enable_gpu" in names else {"cuda": False}
+
+
+def mostlyai(table: pa.Table, categories: list[str], seed: int, epochs: int | None) -> Fitted:
+    """TabularARGN of mostlyai-engine (Tiwald et al. 2025), defaults; takes missing cells as they are."""
+    from mostlyai.engine import TabularARGN
+
+    options = {} if epochs is None else {"max_epochs": float(epochs)}
+    model = TabularARGN(random_state=seed, device="cpu", **options)
+    model.fit(text_categories(table, categories))
+    return Fitted(lambda rows: model.sample(n_samples=rows), [], ("mostlyai-engine", "torch"))
+
+
+PEERS: dict[str, Callable[[pa.Table, list[str], int, int | None], Fitted]] = {
+    "ctgan": ctgan,
+    "tvae": tvae,
+    "mostlyai": mostlyai,
+}

@@ -14,6 +14,7 @@ from jaxsynth.models import Generator
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
 from jaxsynth.sample.condition import Where, limits, resolve
 from jaxsynth.sample.files import write_stream
+from jaxsynth.sample.rules import Projection
 from jaxsynth.sample.stream import open_stream
 from jaxsynth.schema import Schema
 from jaxsynth.train import Artefact, History
@@ -72,13 +73,15 @@ class Synthesizer:
             rows: how many, >= 0.
             seed: 0 <= seed < 2**32.
             start: number of the first row; a stream cut in pieces is the stream.
-            where: column -> value, list of values or `between(low, high)`; every row satisfies it. For a VAE
+            where: column -> value, list of values or `between(low, high)`; every row satisfies it, and every
+                row keeps the schema's rules (`jaxsynth.sample.rules` says which cells move). For a VAE
                 the other columns follow from latents resampled by how likely they meet the condition: an
                 approximation that coarsens for rare conditions.
             batch_rows: most rows a batch, >= 1; changes no byte.
 
         Raises:
-            ConditionError: an unknown column or value, or an empty range.
+            ConditionError: an unknown column or value, an empty range, or a rule that the condition contradicts.
+            SchemaError: rules that contradict each other.
             ValueError: a number out of its range.
         """
         _check_number("rows", rows, 0, 2**63)
@@ -95,6 +98,7 @@ class Synthesizer:
             batch_rows=batch_rows,
             condition=resolve(codec, where) if where else None,
             limits=limits(codec, where) if where else {},
+            projection=Projection.of(codec, where),
         )
 
     def sample(self, rows: int, *, seed: int, start: int = 0, where: Where | None = None) -> pa.Table:

@@ -12,6 +12,7 @@ from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import Packed, unpack
 from jaxsynth.models import Condition
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
+from jaxsynth.sample.rules import Projection
 from jaxsynth.schema.cells import from_numbers, to_numbers, valid_mask
 
 Limits = Mapping[str, tuple[float, float]]
@@ -27,12 +28,14 @@ def open_stream(
     batch_rows: int,
     condition: Condition | None,
     limits: Limits,
+    projection: Projection,
 ) -> pa.RecordBatchReader:
-    """A reader of `rows` rows; memory is bounded by `batch_rows`, whatever `rows` is."""
+    """A reader of `rows` rows that keep the schema's rules; memory is bounded by `batch_rows`."""
     first = start // BLOCK_ROWS
     count = -(-(start + rows) // BLOCK_ROWS) - first
     parts = _slices(sampler.blocks(seed, first, count, condition), rows, start)
-    batches = _batches(parts, codec, rows, start, batch_rows, limits)
+    decoded = _batches(parts, codec, rows, start, batch_rows)
+    batches = (projection.apply(_clip(batch, limits)) for batch in decoded)
     return pa.RecordBatchReader.from_batches(codec.schema.arrow, batches)
 
 
@@ -46,7 +49,7 @@ def _slices(blocks: Iterator[Packed], rows: int, start: int) -> Iterator[Packed]
 
 
 def _batches(
-    parts: Iterator[Packed], codec: Codec, rows: int, start: int, batch_rows: int, limits: Limits
+    parts: Iterator[Packed], codec: Codec, rows: int, start: int, batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
     done = 0
     held: list[Packed] = []
@@ -55,9 +58,8 @@ def _batches(
         while sum(map(_rows, held)) < want:
             held.append(next(parts))
         joined = held[0] if len(held) == 1 else jax.tree.map(lambda *a: np.concatenate(a), *held)
-        ready, held = _cut(joined, 0, want), [_cut(joined, want, _rows(joined))]
-        batch = codec.decode(unpack(codec.layout, ready), start=start + done)
-        yield _clip(batch, limits)
+        held = [_cut(joined, want, _rows(joined))] if _rows(joined) > want else []
+        yield codec.decode(unpack(codec.layout, _cut(joined, 0, want)), start=start + done)
         done += want
 
 

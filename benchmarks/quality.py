@@ -17,6 +17,7 @@ what was measured.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 import tempfile
@@ -77,7 +78,7 @@ def _record(arguments: argparse.Namespace, task: Task, model: str, seed: int, ki
     record = {
         "set": task.name, "model": model, "seed": seed, "kind": kind,
         "time": datetime.now(UTC).isoformat(timespec="seconds"), "command": " ".join(sys.argv),
-        "machine": describe(),
+        "machine": {**describe(), "load": os.getloadavg()[0]},  # seconds of a busy machine say little
         "scoring_versions": {n: version(n) for n in ("xgboost", "scikit-learn", "jaxsynth")},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:

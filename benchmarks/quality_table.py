@@ -131,7 +131,11 @@ def _notes(found: list[Record]) -> list[str]:
     machines = sorted({f"{r['machine']['cores']} cores of {r['machine']['processor']}" for r in done})
     versions = {n: v for r in done for n, v in r["fit"].get("versions", {}).items()}
     dates = sorted(r["time"][:10] for r in done)
-    measured = [f"Measured {dates[0]} to {dates[-1]} on {'; '.join(machines)}."] if done else []
+    loads = [r["machine"]["load"] for r in done]
+    measured = [
+        f"Measured {dates[0]} to {dates[-1]} on {'; '.join(machines)}; load when a fit began: "
+        f"{min(loads):.1f} to {max(loads):.1f}."
+    ] if done else []  # fmt: skip
     used = [f"Versions: {', '.join(f'{n} {v}' for n, v in sorted(versions.items()))}."] if versions else []
     notes = sorted({f"{r['model']} on {r['set']}: {n}." for r in done for n in r["fit"].get("notes", [])})
     failed = [

@@ -80,7 +80,8 @@ class Runner:
             done = subprocess.run(
                 [*command, *files, str(rows), str(seed), *extra],
                 capture_output=True, text=True, timeout=self.limit, cwd=ROOT, check=False,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                # The last line of an error should be the error, not a remark on hidden frames.
+                env={**os.environ, "PYTHONPATH": str(ROOT), "JAX_TRACEBACK_FILTERING": "remove_frames"},
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise FitError(f"took more than {self.limit:.0f} s") from error

@@ -17,7 +17,8 @@ def record(model: str, seed: int = 0, *, kind: str = "quality", **scores: float)
         "fit": {} if model in ("real", "independent") else
         {"fit_seconds": 10.0, "fit_compile_seconds": 4.0, "rows_a_second": 2e5, "peak_megabytes": 900.0,
          "versions": {"jax": "1"}, "notes": []},
-        "rows": 100, "columns": 3, "time": "2026-01-02T03:04:05", "machine": {"cores": 2, "processor": "P"},
+        "rows": 100, "columns": 3, "time": "2026-01-02T03:04:05",
+        "machine": {"cores": 2, "processor": "P", "load": 0.5},
     }  # fmt: skip
 
 

@@ -298,10 +298,10 @@ class SumRepair:
         free = tuple(s for s in self.parts if s.free)
         return tuple(self._over(parts) for parts in dict.fromkeys((free, self.parts)) if parts)
 
-    @property
+    @cached_property
     def cautious(self) -> tuple[Move, ...]:
-        """The same."""
-        return self.moves
+        """The whole difference into one part, so that other rules can settle the others; then as above."""
+        return (*ranked(*(((s,), self._over((s,))) for s in reversed(self.parts))), *self.moves)
 
     def _over(self, movable: tuple[Slot, ...]) -> Move:
         def move(rows: Rows, at: Index) -> Mask:

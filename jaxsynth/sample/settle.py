@@ -53,17 +53,17 @@ class Component:
         rounds = 2 * (len(self.slots) + len(self.repairs))
         at = np.flatnonzero(self.broken(rows))
         for stage in (_gentle, _careful, self._empty):
-            for _ in range(rounds):
+            for turn in range(rounds):
                 if not len(at):
                     return at
                 part = rows.take(at)
                 for repair in self.repairs:
-                    stage(repair, part)
+                    stage(repair, part, turn)
                 rows.put(at, part)
                 at = at[self.broken(part)]
         return at
 
-    def _empty(self, repair: Repair, rows: Rows) -> None:
+    def _empty(self, repair: Repair, rows: Rows, turn: int) -> None:
         """Empty one cell of the rule, its last column's first: a null breaks no rule."""
         can = {s.name for s in self.slots if s.can_be_null}
         name = next((n for n in reversed(repair.rule.columns) if n in can), None)
@@ -90,8 +90,8 @@ class Component:
         return rows.take(~self.broken(rows))
 
     def _stuck(self, rows: Rows) -> SchemaError:
-        counts = {str(r.rule): int(r.broken(rows).sum()) for r in self.repairs}
-        shown = ", ".join(f"'{rule}' ({count} rows)" for rule, count in counts.items() if count)
+        counts = [(r.rule, int(r.broken(rows).sum())) for r in self.repairs]
+        shown = ", ".join(f"'{rule}' ({count} rows)" for rule, count in counts if count)
         return SchemaError(
             f"constraints contradict each other or the condition: no change of cells keeps {shown}; "
             "drop one, widen bounds, or declare a column nullable"
@@ -127,12 +127,14 @@ def _starts(domain: Domain, rng: np.random.Generator) -> Numbers:
     return domain.closest(rng.uniform(low, min(domain.high, max(1e6, domain.low)), _DONORS))
 
 
-def _gentle(repair: Repair, rows: Rows) -> None:
+def _gentle(repair: Repair, rows: Rows, turn: int) -> None:
     _move(repair, repair.moves, rows)
 
 
-def _careful(repair: Repair, rows: Rows) -> None:
-    _move(repair, repair.cautious, rows)
+def _careful(repair: Repair, rows: Rows, turn: int) -> None:
+    """Another move first in every turn, so that rules do not undo each other in step."""
+    first = turn % len(repair.cautious)
+    _move(repair, repair.cautious[first:] + repair.cautious[:first], rows)
 
 
 def _move(repair: Repair, moves: tuple[Move, ...], rows: Rows) -> None:

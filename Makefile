@@ -1,7 +1,8 @@
 # make demo   install and run the demonstration; results in demo/
 # make test   install and run all tests: Python, doctests, and C++ under sanitizers
 # make check  format, lint, types
-# make bench  benchmarks beside the peers, in an environment of their own
+# make bench  benchmarks beside the peers, in an environment of their own; many hours, and resumed where it
+#             stopped; QUALITY='--sets magic --seeds 0' for less
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,9 +35,10 @@ format: $(VENV)/.developer
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+QUALITY ?= --dcr
 bench: $(VENV)/.benchmarks $(BENCH)/.installed
 	$(BIN)/python -m benchmarks.train --peer $(BENCH)/bin/python
-	$(BIN)/python -m benchmarks.quality --peer $(BENCH)/bin/python --out build/quality.jsonl --dcr
+	$(BIN)/python -m benchmarks.quality --peer $(BENCH)/bin/python --out build/quality.jsonl $(QUALITY)
 	$(BIN)/python -m benchmarks.quality_table build/quality.jsonl
 
 clean:
@@ -66,5 +68,5 @@ $(BENCH)/.installed: Makefile
 	$(BENCH)/bin/python $(PIP) torch==2.13.0
 	$(BENCH)/bin/python $(PIP) torch==2.13.0 'ctgan>=0.11' 'pandas>=2.2' pyarrow scikit-learn accelerate \
 		'datasets>=3' huggingface_hub json-repair joblib opacus peft 'psutil<6' tokenizers 'transformers>=5.5.3'
-	$(BENCH)/bin/python $(PIP) --no-deps mostlyai-engine==2.7.3
+	$(BENCH)/bin/python $(PIP) --no-deps mostlyai-engine==2.7.3 arfpy==0.1.1
 	touch $@

@@ -36,6 +36,7 @@ from benchmarks.protocol.fits import FitError, Runner, names
 from benchmarks.protocol.memorisation import closer_share
 from benchmarks.protocol.scores import Scores, of_real, of_synthetic
 from benchmarks.protocol.sets import SETS, Task, halves, load
+from jaxsynth.errors import JaxsynthError
 
 
 def main() -> None:
@@ -58,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sets", type=_names, default=list(SETS), help=f"of {','.join(SETS)}; all by default")
     parser.add_argument(
         "--models", type=_names, default=["independent", "real", *names()],
-        help="of independent,real,ctgan,tvae,mostlyai and this release's generators; all by default",
+        help="of independent,real,ctgan,tvae,mostlyai,arf and this release's generators; all by default",
     )  # fmt: skip
     parser.add_argument("--seeds", type=lambda text: [int(s) for s in text.split(",")], default=[0])
     parser.add_argument("--out", type=Path, default=Path("build/quality.jsonl"))
@@ -67,7 +68,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peer-epochs", type=int, help="instead of their defaults, for trying out the scripts")
     parser.add_argument("--limit", type=float, help="seconds a fit may take")
     parser.add_argument("--dcr", action="store_true", help="also train on halves: one more fit each")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    unknown = set(arguments.models) - {"independent", "real", *names()}
+    if unknown:
+        parser.error(f"--models: {', '.join(sorted(unknown))}: there are independent, real, {', '.join(names())}")
+    return arguments
 
 
 def _names(text: str) -> list[str]:
@@ -87,8 +92,8 @@ def _record(arguments: argparse.Namespace, task: Task, model: str, seed: int, ki
         )
         try:
             found = _quality(runner, task, model, seed) if kind == "quality" else _dcr(runner, task, model, seed)
-        except FitError as error:
-            return {**record, "status": "failed", "error": str(error)}
+        except (FitError, JaxsynthError, pa.ArrowException, KeyError) as error:
+            return {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"}
     return {**record, "status": "ok", **found}
 
 

@@ -139,7 +139,7 @@ def _notes(found: list[Record]) -> list[str]:
     used = [f"Versions: {', '.join(f'{n} {v}' for n, v in sorted(versions.items()))}."] if versions else []
     notes = sorted({f"{r['model']} on {r['set']}: {n}." for r in done for n in r["fit"].get("notes", [])})
     failed = [
-        f"Failed: {r['model']} on {r['set']}, seed {r['seed']}: {r['error'].splitlines()[-1]}"
+        f"Failed: {r['model']} on {r['set']}, seed {r['seed']}, {r['kind']}: {r['error'].splitlines()[-1]}"
         for r in found
         if r["status"] != "ok"
     ]

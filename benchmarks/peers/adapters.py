@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -68,8 +69,22 @@ def mostlyai(table: pa.Table, categories: list[str], seed: int, epochs: int | No
     return Fitted(lambda rows: model.sample(n_samples=rows), [], ("mostlyai-engine", "torch"))
 
 
+def arf(table: pa.Table, categories: list[str], seed: int, epochs: int | None) -> Fitted:
+    """Adversarial random forests of arfpy (Watson et al. 2023), defaults; `epochs` are its adversarial rounds."""
+    from arfpy.arf import arf as forest
+
+    if not hasattr(np, "in1d"):  # arfpy 0.1.1 calls a name that numpy 2.4 dropped
+        setattr(np, "in1d", np.isin)  # noqa: B010
+    prepared = without_missing(table, categories)
+    options = {} if epochs is None else {"max_iters": epochs}
+    model = forest(x=prepared.frame, random_state=seed, **options)
+    model.forde()
+    return Fitted(model.forge, prepared.notes, ("arfpy", "scikit-learn"))
+
+
 PEERS: dict[str, Callable[[pa.Table, list[str], int, int | None], Fitted]] = {
     "ctgan": ctgan,
     "tvae": tvae,
     "mostlyai": mostlyai,
+    "arf": arf,
 }

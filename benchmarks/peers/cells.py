@@ -66,6 +66,9 @@ def restored(frame: pd.DataFrame, schema: pa.Schema, categories: list[str]) -> p
 
 def _typed(cells: pd.Series, type_: pa.DataType, *, category: bool) -> pa.Array:
     if category:
+        if not pa.types.is_large_string(type_):
+            # A peer may put a word of its own for a rare level, which no number can hold.
+            cells = cells.where(cells.astype(str).str.fullmatch(r"-?\d+"), None)
         text = cells.astype(object).where(cells.notna() & (cells != MISSING), None)
         return pa.array(text, pa.large_string(), from_pandas=True).cast(type_)
     values = pd.to_numeric(cells).to_numpy(dtype=np.float64, na_value=np.nan)

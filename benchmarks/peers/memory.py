@@ -7,8 +7,8 @@ from pathlib import Path
 def peak_megabytes() -> float:
     """Largest resident memory so far, in 10^6 bytes.
 
-    Linux's `ru_maxrss` also counts what the parent held when it forked, so the process's own high-water mark
-    is read where there is one.
+    Worker processes that a peer starts are not counted. Linux's `ru_maxrss` also counts what the parent held
+    when it forked, so the process's own high-water mark is read where there is one.
     """
     status = Path("/proc/self/status")
     if status.exists():

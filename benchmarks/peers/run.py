@@ -23,7 +23,7 @@ from benchmarks.peers.adapters import PEERS
 from benchmarks.peers.cells import restored
 from benchmarks.peers.memory import peak_megabytes
 
-_MODULES = {"ctgan": "ctgan", "tvae": "ctgan", "mostlyai": "mostlyai.engine"}
+_MODULES = {"ctgan": "ctgan", "tvae": "ctgan", "mostlyai": "mostlyai.engine", "arf": "arfpy.arf"}
 
 
 def main(arguments: list[str]) -> None:

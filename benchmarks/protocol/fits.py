@@ -19,7 +19,7 @@ from benchmarks.protocol.sets import Task
 from jaxsynth.models import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
-PEERS = ("ctgan", "tvae", "mostlyai")
+PEERS = ("ctgan", "tvae", "mostlyai", "arf")
 _ERROR_LINES = 12
 
 

@@ -35,6 +35,12 @@ def test_the_way_back_restores_the_table() -> None:
     assert restored(prepared.frame, TABLE.schema, CATEGORIES).equals(TABLE)
 
 
+def test_a_word_that_a_peer_puts_for_a_rare_number_is_missing() -> None:
+    frame = without_missing(TABLE, CATEGORIES).frame
+    frame["dead"] = ["1", "_RARE_", "?", "0"]
+    assert restored(frame, TABLE.schema, CATEGORIES)["dead"].to_pylist() == [1, None, None, 0]
+
+
 def test_generated_fractions_become_whole_numbers() -> None:
     frame = without_missing(TABLE, CATEGORIES).frame
     frame["age"] = [30.6, 1.0, 50.4, 40.0]

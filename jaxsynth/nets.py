@@ -17,6 +17,10 @@ from jaxsynth.codec.groups import PADDING, Group
 
 _WIDE = 64  # unordered columns with more codes than this get a learned embedding instead of a one-hot
 _EMBEDDING = 16
+_FREE = 0.1  # weight of an ordered code's own part beside its smooth one
+_FEW = 16  # columns up to which a product each beats one batched product
+_TIME_WAVES = 32  # features of the noise level
+_RANK_WAVES = 8  # cosines of a noisy number's rank
 
 Params = dict[str, Any]
 
@@ -93,3 +97,168 @@ class TableHeads(nn.Module):
         bias = self.param(f"bias{i}", lambda _: jnp.maximum(jnp.asarray(group.prior), -20.0))
         padding = jnp.where(jnp.asarray(group.prior) <= PADDING, PADDING, 0.0)
         return own + (bias + padding)[:, None]
+
+
+class TimedBlock(nn.Module):
+    """A residual layer that knows the time: (b, w) and time features (b, f) -> (b, w).
+
+    `keep` are factors of the hidden units, (b, inner) for dropout or (1, 1).
+    """
+
+    inner: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, time: jax.Array, keep: jax.Array) -> jax.Array:
+        scale, shift = jnp.split(nn.Dense(2 * self.inner, name="time")(time), 2, axis=1)
+        hidden = nn.Dense(self.inner, name="into")(nn.LayerNorm(name="norm")(x))
+        hidden = nn.silu(hidden * (1 + scale) + shift) * keep
+        return x + nn.Dense(x.shape[1], kernel_init=nn.initializers.zeros, name="out")(hidden)
+
+
+class JointDenoiser(nn.Module):
+    """What masked codes and noisy numbers were, from codes (b, d), numbers (b, v) and the log of the noise (b,).
+
+    Gives logits (g, b, width) for each group of codes, and one output (b, v) for each number.
+    `embedded` are the groups of the codes with one more code a column, the mask; `groups` those without it.
+    Numbers enter as they are and by cosines of their rank, of unit variance; where `absent`, they enter as 0.
+    `keep` (depth, b, 2 * width) or (depth, 1, 1) are factors of the hidden units.
+    """
+
+    embedded: tuple[Group, ...]
+    groups: tuple[Group, ...]
+    numbers: int
+    width: int
+    depth: int
+
+    @nn.compact
+    def __call__(
+        self, codes: jax.Array, numbers: jax.Array, absent: jax.Array, log_noise: jax.Array, keep: jax.Array
+    ) -> tuple[list[jax.Array], jax.Array]:
+        wave = log_noise[:, None] * np.geomspace(0.2, 4.0, _TIME_WAVES // 2)
+        time = jnp.concatenate([jnp.cos(wave), jnp.sin(wave)], axis=1)
+        time = nn.silu(nn.Dense(2 * _TIME_WAVES, name="time")(time))
+        rank = jax.scipy.special.ndtr(numbers)[..., None]
+        waves = np.sqrt(2) * jnp.cos(np.pi * rank * np.arange(1, _RANK_WAVES + 1))
+        seen = jnp.concatenate([numbers[..., None], waves], axis=2)
+        seen = jnp.where(absent[..., None], 0.0, seen).reshape(len(numbers), -1)
+        known = TableEmbed(self.embedded, name="embed")(codes, jnp.zeros((len(codes), 0)))
+        x = nn.Dense(self.width, name="join")(jnp.concatenate([known, seen], axis=1))
+        for i in range(self.depth):
+            x = TimedBlock(2 * self.width, name=f"block{i}")(x, time, keep[i])
+        return TableHeads(self.groups, self.numbers, name="heads")(nn.LayerNorm(name="norm")(x))
+
+
+class SlotMLP(nn.Module):
+    """Dense layers over features and learned embeddings of slots: (b, f) and int (b, k) -> (b, widths[-1]).
+
+    Leaky ReLU after each layer but the last; with `norm`, a LayerNorm before it.
+    """
+
+    slots: int
+    embedding: int
+    widths: tuple[int, ...]
+    norm: bool
+
+    @nn.compact
+    def __call__(self, x: jax.Array, slot: jax.Array) -> jax.Array:
+        table = self.param("slots", nn.initializers.normal(1.0), (self.slots, self.embedding), jnp.float32)
+        x = jnp.concatenate([x, table[slot].reshape(len(x), -1)], axis=1)
+        for i, width in enumerate(self.widths):
+            x = nn.Dense(width, name=f"dense{i}")(x)
+            if i + 1 < len(self.widths):
+                x = nn.leaky_relu(nn.LayerNorm(name=f"norm{i}")(x) if self.norm else x, 0.2)
+        return x
+
+
+class CodeTables(nn.Module):
+    """A learned vector for every code: for each group, (g, width, features).
+
+    Ordered columns: the fixed smooth basis times weights, plus a small free part, so that neighbouring codes
+    share what they learn and codes that stand out can still differ.
+    """
+
+    groups: tuple[Group, ...]
+    features: int
+    scale: float
+
+    @nn.compact
+    def __call__(self) -> list[jax.Array]:
+        return [self._table(i, group) for i, group in enumerate(self.groups)]
+
+    def _table(self, i: int, group: Group) -> jax.Array:
+        start = nn.initializers.normal(self.scale)
+        shape = (len(group.index), group.width, self.features)
+        if group.basis is None:
+            return self.param(f"free{i}", start, shape, jnp.float32)  # type: ignore[no-any-return]
+        smooth = self.param(f"smooth{i}", start, (*shape[:1], group.basis.shape[-1], self.features), jnp.float32)
+        free = self.param(f"free{i}", start, shape, jnp.float32)
+        return jnp.einsum("gwf,gfe->gwe", jnp.asarray(group.basis), smooth) + _FREE * free
+
+
+class PairedContext(nn.Module):
+    """What each column sees of those before it, by weights of its own for every pair of columns.
+
+    Features (b, columns, e) and ranks (columns,) -> (b, columns, hidden); column i is seen by the columns of
+    higher rank. One matrix product: the order is folded into the weights.
+    """
+
+    hidden: int
+
+    @nn.compact
+    def __call__(self, features: jax.Array, rank: jax.Array) -> jax.Array:
+        b, columns, e = features.shape
+        start = nn.initializers.normal((2 / (columns * e)) ** 0.5)
+        kernel = self.param("kernel", start, (columns, e, columns, self.hidden), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (columns, self.hidden), jnp.float32)
+        seen = (rank[:, None] < rank).astype(jnp.float32)[:, None, :, None]
+        out = features.reshape(b, columns * e) @ (kernel * seen).reshape(columns * e, columns * self.hidden)
+        return out.reshape(b, columns, self.hidden) + bias
+
+
+class SummedContext(nn.Module):
+    """As `PairedContext` with weights that grow with the columns and not with their pairs, for wide tables.
+
+    Every column adds one vector to a running sum in order of rank; each column reads the sum so far through a
+    scale and a bias of its own (Larochelle and Murray 2011, the neural autoregressive estimator).
+    """
+
+    hidden: int
+
+    @nn.compact
+    def __call__(self, features: jax.Array, rank: jax.Array) -> jax.Array:
+        b, columns, e = features.shape
+        start = nn.initializers.normal((2 / (columns * e)) ** 0.5)
+        kernel = self.param("kernel", start, (columns, e, self.hidden), jnp.float32)
+        scale = self.param("scale", nn.initializers.ones, (columns, self.hidden), jnp.float32)
+        bias = self.param("bias", nn.initializers.normal(0.1), (columns, self.hidden), jnp.float32)
+        order = jnp.argsort(rank)
+
+        def add(total: jax.Array, column: jax.Array) -> tuple[jax.Array, jax.Array]:
+            return total + features[:, column] @ kernel[column], total
+
+        _, before = jax.lax.scan(add, jnp.zeros((b, self.hidden)), order)  # (columns, b, hidden), in rank order
+        return before[jnp.argsort(order)].transpose(1, 0, 2) * scale + bias
+
+
+class ColumnDense(nn.Module):
+    """A dense layer of its own for every column: (columns, b, in) -> (columns, b, features)."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        columns, _, size = x.shape
+        start = nn.initializers.normal(0.5 / size**0.5)
+        kernel = self.param("kernel", start, (columns, size, self.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (columns, self.features), jnp.float32)
+        return by_column(x, kernel) + bias[:, None]
+
+
+def by_column(x: jax.Array, weights: jax.Array) -> jax.Array:
+    """(g, b, in) and (g, in, out) -> (g, b, out).
+
+    A few columns as products of their own: XLA runs one matrix product faster than a short batch of them.
+    """
+    if len(x) > _FEW:
+        return x @ weights
+    return jnp.stack([x[i] @ weights[i] for i in range(len(x))])

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed, dtype_columns
+from jaxsynth.errors import TrainingError
 
 Params = dict[str, Any]  # nested dicts of float32 arrays
 
@@ -46,20 +47,64 @@ class Condition(NamedTuple):
     active: jax.Array
 
 
+def _no_likelihood(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    raise TrainingError("this model has no loss an example: it is trained by its game")
+
+
 @dataclass(frozen=True)
-class Model:
-    """A generator for one layout, as pure functions.
+class Game:
+    """An adversarial objective, as pure functions. Only the critic reads rows; the generator reads the critic.
+
+    A choice is what a batch was drawn for, any pytree: real rows and generated ones answer the same choices.
 
     Attributes:
-        init: key -> params.
-        loss: (params, batch, key, progress) -> float32 (b,), one loss an example; no example influences
-            another's. `progress` in [0, 1] is the share of training done, for terms that are phased in.
-        sample: (params, key, n, condition or None) -> Batch of n rows; n is static.
+        init: key -> the critic's params, which are dropped after training.
+        index: all training rows -> what drawing rows from them needs, any pytree of arrays.
+        draw: (index, key, b) -> a choice and int32 (b',), the rows that answer it; b' >= b fills whole packs.
+        critic_loss: (critic, generator, rows, choice, key) -> float32 (packs,); packs share no rows.
+        generator_loss: (critic, generator, choice, key) -> float32 (packs,).
+        critic_steps: steps of the critic, each on rows of its own, before each of the generator.
+        critic_rate: the critic's learning rate as a multiple of the generator's.
+        betas: Adam's decays of the first and second moment, of both.
     """
 
     init: Callable[[jax.Array], Params]
-    loss: Callable[[Params, Batch, jax.Array, jax.Array], jax.Array]
+    index: Callable[[Batch], Any]
+    draw: Callable[[Any, jax.Array, int], tuple[Any, jax.Array]]
+    critic_loss: Callable[[Params, Params, Batch, Any, jax.Array], jax.Array]
+    generator_loss: Callable[[Params, Params, Any, jax.Array], jax.Array]
+    critic_steps: int
+    critic_rate: float
+    betas: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator for one layout, as pure functions. It is trained by its `loss`, or by its `game` if it has one.
+
+    Attributes:
+        init: key -> params.
+        sample: (params, key, n, condition or None) -> Batch of n rows; n is static.
+        loss: (params, batch, key, progress) -> float32 (b,), one loss an example; no example influences
+            another's. `progress` in [0, 1] is the share of training done, for terms that are phased in.
+        game: the adversarial objective that trains it instead.
+        finish: (params, key) -> params, once after training; reads no rows.
+        log_prob: (params, batch) -> float32 (b,), log-likelihood of each row in nats, for models that have one;
+            held-out rows are then scored by it.
+        complete: (params, key, batch, known, condition) -> Batch with the cells drawn that `known`, bool
+            (b, columns), does not mark, given those it marks, for models that can.
+        log_mass: (params, key, n, condition) -> float32 (n,), logs of n weights whose mean is the condition's
+            probability under the model, for models that can say it.
+    """
+
+    init: Callable[[jax.Array], Params]
     sample: Callable[[Params, jax.Array, int, Condition | None], Batch]
+    loss: Callable[[Params, Batch, jax.Array, jax.Array], jax.Array] = _no_likelihood
+    game: Game | None = None
+    finish: Callable[[Params, jax.Array], Params] | None = None
+    log_prob: Callable[[Params, Batch], jax.Array] | None = None
+    complete: Callable[[Params, jax.Array, Batch, jax.Array, Condition], Batch] | None = None
+    log_mass: Callable[[Params, jax.Array, int, Condition], jax.Array] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

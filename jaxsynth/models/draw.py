@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_BLOCK = 16
+BLOCK = 16  # widths above this must be a multiple of it
 
 
 def draw_codes(key: jax.Array, probabilities: jax.Array) -> jax.Array:
@@ -19,17 +19,22 @@ def draw_codes(key: jax.Array, probabilities: jax.Array) -> jax.Array:
     Returns:
         int32 (a, b).
     """
+    return pick_codes(jax.random.uniform(key, probabilities.shape[:-1]), probabilities)
+
+
+def pick_codes(uniforms: jax.Array, probabilities: jax.Array) -> jax.Array:
+    """The codes that `draw_codes` draws with these uniforms (a, b) in [0, 1)."""
     *shape, width = probabilities.shape
-    u = jax.random.uniform(key, shape) * (1 - 1e-6)
-    if width <= _BLOCK:
+    u = uniforms * (1 - 1e-6)
+    if width <= BLOCK:
         return _invert(probabilities, u * probabilities.sum(-1))
     # Two levels: prefix sums over 16 blocks of few codes cost far less than one long prefix sum.
-    blocks = probabilities.reshape(*shape, width // _BLOCK, _BLOCK)
+    blocks = probabilities.reshape(*shape, width // BLOCK, BLOCK)
     mass = blocks.sum(-1)
     chosen = draw_block(mass, u * mass.sum(-1))
     block = jnp.take_along_axis(blocks, chosen[0][..., None, None], axis=2)[:, :, 0]
     rest = jnp.clip(chosen[1], 0, block.sum(-1) * (1 - 1e-6))
-    return chosen[0] * _BLOCK + _invert(block, rest)
+    return chosen[0] * BLOCK + _invert(block, rest)
 
 
 def draw_block(mass: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -19,6 +19,7 @@ import numpy as np
 from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Batch, Condition, Model, Params, Training
+from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
 from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density, resample
 from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
 
@@ -78,8 +79,7 @@ class _Net:
     beta: float
     anneal: float
     groups: tuple[Group, ...]
-    owner: np.ndarray  # (v,) which layout column each position belongs to
-    holds: tuple[np.ndarray, ...]  # for each position, bool (size,): the codes that have one
+    layout: tuple[CodeSpec, ...]
     embed: TableEmbed
     encoder: MLP
     decoder: MLP
@@ -88,26 +88,24 @@ class _Net:
     @classmethod
     def make(cls, config: VAE, layout: tuple[CodeSpec, ...]) -> _Net:
         groups = group_columns(layout)
-        owner = np.array([i for i, s in enumerate(layout) if s.continuous], np.int32)
         return cls(
             latent=config.latent,
             beta=config.beta,
             anneal=config.anneal,
             groups=groups,
-            owner=owner,
-            holds=tuple(layout[i].has_position for i in owner),
+            layout=layout,
             embed=TableEmbed(groups),
             encoder=MLP((*config.hidden, 2 * config.latent)),
             decoder=MLP(tuple(reversed(config.hidden))),
-            heads=TableHeads(groups, len(owner)),
+            heads=TableHeads(groups, sum(s.continuous for s in layout)),
         )
 
     def init(self, key: jax.Array) -> Params:
         keys = jax.random.split(key, 4)
-        columns = sum(len(g.index) for g in self.groups)
-        codes = jnp.zeros((1, columns), jnp.int32)
-        embed = self.embed.init(keys[0], codes, jnp.zeros((1, len(self.owner))))
-        features = apply(self.embed, embed.get("params", {}), codes, jnp.zeros((1, len(self.owner))))
+        codes = jnp.zeros((1, len(self.layout)), jnp.int32)
+        positions = jnp.zeros((1, self.heads.continuous))
+        embed = self.embed.init(keys[0], codes, positions)
+        features = apply(self.embed, embed.get("params", {}), codes, positions)
         hidden = jnp.zeros((1, self.decoder.widths[-1]))
         return {
             "embed": dict(embed.get("params", {})),
@@ -141,12 +139,8 @@ class _Net:
             codes = batch.codes.T[np.array(group.index)]  # (g, b)
             picked = jnp.where(codes[..., None] == np.arange(group.width), own, 0.0).sum(-1)
             total += (jax.nn.logsumexp(own, axis=-1) - picked).sum(0)
-        present = self._has_position(batch.codes)
+        present = has_position(self.layout, batch.codes)
         return total - jnp.where(present, position_log_density(tilts, batch.positions), 0.0).sum(1)
-
-    def _has_position(self, codes: jax.Array) -> jax.Array:
-        columns = [jnp.asarray(h)[codes[:, i]] for i, h in zip(self.owner, self.holds, strict=True)]
-        return jnp.stack(columns, axis=1) if columns else jnp.zeros((len(codes), 0), jnp.bool_)
 
     def sample(self, params: Params, key: jax.Array, n: int, condition: Condition | None) -> Batch:
         """Rows from the prior; under a condition, latents are resampled by how likely they meet it."""
@@ -156,14 +150,14 @@ class _Net:
         else:
             z = self._conditioned_latents(params, latent_key, n, condition)
         logits, tilts = self._decode(params, z)
-        codes = jnp.zeros((n, sum(len(g.index) for g in self.groups)), jnp.int32)
+        codes = jnp.zeros((n, len(self.layout)), jnp.int32)
         for i, (group, own) in enumerate(zip(self.groups, logits, strict=True)):
-            p = jax.nn.softmax(own, axis=-1) * _weights(group, condition)
+            p = probabilities(group, own, condition)
             drawn = draw_codes(jax.random.fold_in(code_key, i), p)  # (g, n)
             codes = codes.at[:, np.array(group.index)].set(drawn.T)
-        low, high = self._position_limits(codes, condition)
+        low, high = position_limits(self.layout, codes, condition)
         positions = draw_positions(position_key, tilts, low, high)
-        return Batch(codes, jnp.where(self._has_position(codes), positions, 0.0))
+        return Batch(codes, jnp.where(has_position(self.layout, codes), positions, 0.0))
 
     def _conditioned_latents(self, params: Params, key: jax.Array, n: int, condition: Condition) -> jax.Array:
         """Sampling-importance-resampling of z by p(condition | z), from a pool of candidates."""
@@ -176,27 +170,7 @@ class _Net:
     def _log_probability(self, params: Params, z: jax.Array, *, condition: Condition) -> jax.Array:
         """Log p(condition | z), (n,): columns are independent given z."""
         logits, _ = self._decode(params, z)
-        total = jnp.zeros(len(z))
-        for group, own in zip(self.groups, logits, strict=True):
-            inside = (jax.nn.softmax(own, axis=-1) * _weights(group, condition)).sum(-1)
-            active = condition.active[np.array(group.index)]
-            total += jnp.where(active[:, None], jnp.log(inside + 1e-30), 0.0).sum(0)
-        return total
-
-    def _position_limits(self, codes: jax.Array, condition: Condition | None) -> tuple[jax.Array, jax.Array]:
-        shape = (len(codes), len(self.owner))
-        if condition is None or not len(self.owner):
-            return jnp.zeros(shape), jnp.ones(shape)
-        low = jnp.stack([condition.low[i][codes[:, i]] for i in self.owner], axis=1)
-        return low, jnp.stack([condition.high[i][codes[:, i]] for i in self.owner], axis=1)
-
-
-def _weights(group: Group, condition: Condition | None) -> jax.Array | float:
-    """Allowed shares of a group's codes, (g, 1, width), zero on padding."""
-    if condition is None:
-        return 1.0
-    rows = [jnp.pad(condition.weight[i], (0, group.width - len(condition.weight[i]))) for i in group.index]
-    return jnp.stack(rows)[:, None]
+        return jnp.stack([inside.sum(0) for inside in log_inside(self.groups, logits, condition)]).sum(0)
 
 
 def from_json(data: Mapping[str, Any]) -> VAE:

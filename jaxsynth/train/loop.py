@@ -7,12 +7,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -21,57 +20,13 @@ from jaxsynth.codec.packed import Packed
 from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Model, Params, Training
 from jaxsynth.models.base import to_batch
+from jaxsynth.train.adversarial import Adversarial
+from jaxsynth.train.plan import Plan, make_plan, split_rows
+from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper
 
-_MIN_VALIDATION = 50  # held-out rows below which early stopping would follow noise
 _ROWS_A_DEVICE = 100  # rows of a batch below which another device costs more than it brings
-_AXIS = "rows"
 _SAME = PartitionSpec()  # type: ignore[no-untyped-call]
-_SPLIT = PartitionSpec(None, _AXIS)  # type: ignore[no-untyped-call]
-_CHUNK_STEPS = 16  # tiny tables run several passes a compiled call
-
-
-class State(NamedTuple):
-    """What training carries from step to step.
-
-    Parameters are one vector: the optimiser, the average and the exchange between devices are then one
-    operation each and not one a leaf, which is a tenth of a small model's step.
-    """
-
-    step: jax.Array
-    params: jax.Array  # float32 (p,)
-    average: jax.Array  # float32 (p,)
-    optimiser: optax.OptState
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Sizes that a compiled epoch is specialised to."""
-
-    rows: int
-    batch: int
-    steps: int  # optimiser steps a chunk
-    chunks: int
-    training: Training
-
-    @property
-    def total_steps(self) -> int:
-        """Steps if early stopping does not end training."""
-        return self.steps * self.chunks
-
-    @property
-    def settled(self) -> int:
-        """The first chunk whose held-out loss counts."""
-        return int(self.training.settle * self.chunks)
-
-    @property
-    def patience(self) -> int:
-        """Chunks without improvement that end training."""
-        return max(2, int(self.training.patience * self.chunks))
-
-    @property
-    def decay(self) -> float:
-        """Decay of the moving average: its horizon is a share of the whole run."""
-        return 1.0 - 1.0 / max(1.0, self.training.ema * self.total_steps)
+_SPLIT = PartitionSpec(None, AXIS)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -90,7 +45,7 @@ class History:
     """What training did.
 
     Attributes:
-        losses: mean training loss in nats a row, one a chunk.
+        losses: mean training loss, one a chunk: nats a row, or the critic's loss.
         held_out: loss of the averaged parameters on held-out rows, one a chunk; empty without hold-out.
         best: index of the chunk whose parameters were kept.
         steps: optimiser steps taken.
@@ -102,24 +57,6 @@ class History:
     best: int = -1
     steps: int = 0
     stopped: str = "finished"
-
-
-def make_plan(rows: int, training: Training) -> Plan:
-    """Chunks and steps for `rows` training rows."""
-    batch = min(training.batch, rows)
-    steps = rows // batch
-    passes = max(1, _CHUNK_STEPS // steps)
-    epochs = max(training.epochs, math.ceil(training.min_steps / steps))
-    return Plan(rows, batch, steps * passes, math.ceil(epochs / passes), training)
-
-
-def split_rows(rows: int, training: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers to train on and to hold out, by a seeded permutation."""
-    order = np.random.default_rng(seed).permutation(rows)
-    held = int(rows * training.validation)
-    if held < _MIN_VALIDATION:
-        return np.sort(order), order[:0]
-    return np.sort(order[held:]), np.sort(order[:held])
 
 
 def train(
@@ -155,11 +92,13 @@ def train(
     rows, held_rows = jax.device_put((_take(data, kept), _take(data, held)), everywhere)
     init_key, *keys = jax.random.split(jax.random.key(seed), 3)
     vector, restore = ravel_pytree(model.init(init_key))
-    state = State(jnp.zeros((), jnp.int32), vector, vector.copy(), _optimiser(plan).init(vector))
-    state, keys = jax.device_put((state, keys), everywhere)
+    stepper = _stepper(model, layout, plan, restore, plan.batch // mesh.size)
+    state = stepper.start(vector, jax.random.fold_in(init_key, 1))
+    state, keys, resident = jax.device_put((state, keys, stepper.resident(rows)), everywhere)
+    runner = _Runner(model, layout, plan, mesh, restore, stepper)
     best = _Best(params=vector.copy(), history=History())
     try:
-        for best in _chunks(_Runner(model, layout, plan, mesh, restore), state, rows, held_rows, keys):
+        for best in _chunks(runner, state, (rows, resident), held_rows, keys):
             if report is not None:
                 report(_progress(plan, best.history))
     except KeyboardInterrupt:
@@ -174,15 +113,28 @@ def train(
         )
     if best.history.best < 0:
         raise TrainingError("training diverged: no pass had a finite loss; lower the learning rate")
-    return jax.device_get(restore(best.params)), best.history
+    params = restore(jax.device_get(best.params))
+    if model.finish is not None:
+        params = jax.jit(model.finish)(params, jax.random.fold_in(init_key, 2))
+    return jax.device_get(params), best.history
 
 
-def _chunks(runner: _Runner, state: State, rows: Packed, held: Packed, keys: list[jax.Array]) -> Iterator[_Best]:
+def _stepper(
+    model: Model, layout: tuple[CodeSpec, ...], plan: Plan, restore: Callable[[jax.Array], Params], share: int
+) -> Stepper:
+    if model.game is None:
+        return Likelihood(model, layout, plan, restore)
+    return Adversarial(model.game, layout, plan, restore, share)
+
+
+def _chunks(
+    runner: _Runner, state: State, data: tuple[Packed, Any], held: Packed, keys: list[jax.Array]
+) -> Iterator[_Best]:
     """Run chunk after chunk until the plan or the held-out rows say stop; the best so far after each."""
     plan, (run_key, eval_key) = runner.plan, keys
     best = _Best(params=state.params.copy(), history=History())
     for chunk in range(plan.chunks):
-        state, loss = runner.epoch(state, rows, run_key)
+        state, loss = runner.epoch(state, data, run_key)
         score = float(runner.evaluate(state.average, held, eval_key)) if len(held.positions) else None
         best = best.updated(state, float(loss), score, settled=chunk >= plan.settled)
         if chunk - max(best.history.best, plan.settled) >= plan.patience:
@@ -227,11 +179,12 @@ class _Runner:
     plan: Plan
     mesh: Mesh
     restore: Callable[[jax.Array], Params]
+    stepper: Stepper
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
-    def epoch(self, state: State, data: Packed, key: jax.Array) -> tuple[State, jax.Array]:
+    def epoch(self, state: State, data: tuple[Packed, Any], key: jax.Array) -> tuple[State, jax.Array]:
         """One chunk of steps; returns the new state and the mean loss."""
-        order = _shuffled(jax.random.fold_in(key, state.step), self.plan)
+        order = self.stepper.order(jax.random.fold_in(key, state.step))
         steps = jax.shard_map(
             self._steps,
             mesh=self.mesh,
@@ -241,32 +194,19 @@ class _Runner:
         )
         return steps(state, data, key, order)
 
-    def _steps(self, state: State, data: Packed, key: jax.Array, order: jax.Array) -> tuple[State, jax.Array]:
+    def _steps(
+        self, state: State, data: tuple[Packed, Any], key: jax.Array, order: jax.Array
+    ) -> tuple[State, jax.Array]:
         """All steps of a chunk on one device's share of each batch."""
         # Keys for the whole chunk at once: in the loop they would cost as much as a layer.
-        device_key = jax.random.fold_in(key, jax.lax.axis_index(_AXIS))
+        device_key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
         keys = jax.vmap(partial(jax.random.fold_in, device_key))(state.step + jnp.arange(len(order)))
-        state, losses = jax.lax.scan(partial(self._step, data), state, (order, keys))
+        state, losses = jax.lax.scan(lambda s, x: self.stepper.step(*data, s, *x), state, (order, keys))
         return state, losses.mean()
-
-    def _step(self, data: Packed, state: State, step: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
-        rows, key = step
-        batch = to_batch(self.layout, jax.tree.map(lambda a: a[rows], data))
-        progress = state.step / self.plan.total_steps
-        loss, grads = jax.value_and_grad(lambda v: self.model.loss(self.restore(v), batch, key, progress).mean())(
-            state.params
-        )
-        loss, grads = _mean_over_devices(loss, grads)
-        updates, optimiser = _optimiser(self.plan).update(grads, state.optimiser, state.params)
-        params = optax.apply_updates(state.params, updates)
-        # Early on the average is a plain mean, so that it never holds on to the initial parameters.
-        decay = jnp.minimum(self.plan.decay, (1.0 + state.step) / (2.0 + state.step))
-        average = state.average + (1 - decay) * (params - state.average)
-        return State(state.step + 1, params, average, optimiser), loss
 
     @partial(jax.jit, static_argnums=0)
     def evaluate(self, vector: jax.Array, data: Packed, key: jax.Array) -> jax.Array:
-        """Mean loss over held-out rows, with the same draws at every call."""
+        """Mean loss over held-out rows, with the same draws each time; the exact likelihood where there is one."""
         params = self.restore(vector)
         rows = len(data.positions)
         batch = min(rows, self.plan.batch)
@@ -275,7 +215,10 @@ class _Runner:
         def one(i: jax.Array) -> jax.Array:
             part = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, i * batch, batch), data)
             batch_key = jax.random.fold_in(key, i)
-            return self.model.loss(params, to_batch(self.layout, part), batch_key, jnp.ones(())).mean()
+            held_rows = to_batch(self.layout, part)
+            if self.model.log_prob is not None:
+                return -self.model.log_prob(params, held_rows).mean()
+            return self.model.loss(params, held_rows, batch_key, jnp.ones(())).mean()
 
         losses: jax.Array = jax.lax.map(one, jnp.arange(steps))
         return losses.mean()
@@ -285,28 +228,7 @@ def _mesh(batch: int) -> Mesh:
     """As many local devices as divide the batch into shares worth having; each holds all rows."""
     devices = jax.local_devices()
     usable = [d for d in range(1, len(devices) + 1) if batch % d == 0 and batch // d >= _ROWS_A_DEVICE]
-    return Mesh(np.array(devices[: max(usable, default=1)]), (_AXIS,))
-
-
-def _mean_over_devices(loss: jax.Array, grads: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """One exchange a step, the loss with the gradient: each exchange has a fixed cost."""
-    mean: jax.Array = jax.lax.pmean(jnp.append(grads, loss), _AXIS)  # type: ignore[no-untyped-call]
-    return mean[-1], mean[:-1]
-
-
-def _shuffled(key: jax.Array, plan: Plan) -> jax.Array:
-    """Row numbers for each step of a chunk, (steps, batch): fresh permutations, remainders dropped."""
-    per_pass = plan.rows // plan.batch
-    keys = jax.random.split(key, plan.steps // per_pass)
-    orders = jax.vmap(lambda k: jax.random.permutation(k, plan.rows)[: per_pass * plan.batch])(keys)
-    return orders.reshape(plan.steps, plan.batch)
-
-
-def _optimiser(plan: Plan) -> optax.GradientTransformation:
-    peak = plan.training.learning_rate
-    warmup = max(1, min(plan.total_steps // 20, 200))
-    schedule = optax.warmup_cosine_decay_schedule(peak / 10, peak, warmup, max(plan.total_steps, warmup + 1))
-    return optax.adamw(schedule, weight_decay=plan.training.weight_decay)
+    return Mesh(np.array(devices[: max(usable, default=1)]), (AXIS,))
 
 
 def _take(data: Packed, rows: np.ndarray) -> Packed:

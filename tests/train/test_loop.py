@@ -60,6 +60,17 @@ def test_each_program_is_traced_once(data: tuple[Codec, Packed]) -> None:
     assert len(TRACES) <= 4  # the epoch and the evaluation; each may trace a function twice, never once an epoch
 
 
+def test_chunks_are_not_traced_again(data: tuple[Codec, Packed]) -> None:
+    codec, packed = data
+    counts = []
+    for epochs in (1, 8):
+        TRACES.clear()
+        plan = replace(TINY, epochs=epochs, min_steps=1, patience=1.0).training
+        train(mean_model(), codec.layout, packed, plan, seed=0)
+        counts.append(len(TRACES))
+    assert counts[0] == counts[1]
+
+
 def test_the_same_seed_gives_the_same_parameters(data: tuple[Codec, Packed]) -> None:
     codec, packed = data
     runs = [train(mean_model(), codec.layout, packed, TINY.training, seed=s)[0] for s in (1, 1, 2)]

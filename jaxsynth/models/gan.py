@@ -1,0 +1,282 @@
+"""`GAN`: a Wasserstein GAN with gradient penalty for tables (Gulrajani et al. 2017; CTGAN, Xu et al. 2019).
+
+From CTGAN it has the packed critic (Lin et al. 2018) and training by sampling. Differs in what matters:
+rows asked for at generation follow the levels' true frequencies, not their logarithms; the level asked for
+is set, not paid for by a penalty; ordered columns reach the critic by a smooth basis of their codes' ranks
+instead of a mixture fit; the critic sees whole codes, with gradients through their probabilities; the
+generator starts from the columns' marginals, is averaged over steps, and is set to the marginals at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsynth.codec.groups import Group, group_columns
+from jaxsynth.codec.layout import CodeSpec
+from jaxsynth.models import gan_features as features
+from jaxsynth.models.base import Batch, Condition, Game, Model, Params, Training
+from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
+from jaxsynth.models.draw import draw_codes, resample
+from jaxsynth.models.gan_choice import Choice, Choices, RowIndex
+from jaxsynth.models.gan_features import Looks
+from jaxsynth.nets import SlotMLP, TableHeads, apply
+
+_EMBEDDING = 32  # size of a slot's embedding
+_POOL = 8  # candidates a row when conditioning
+_FINISH_ROWS = 8192  # generated rows that the marginals are set on, fewer in tables of very many codes
+_FINISH_CELLS = 1 << 25
+_FINISH_ROUNDS = 30
+_INDEX_CELLS = 1 << 28  # row numbers in the index at most: columns beyond that are not asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class GAN:
+    """Hyper-parameters of the generative adversarial network.
+
+    Attributes:
+        latent: size of the generator's noise.
+        hidden: widths of the generator's hidden layers.
+        critic: widths of the critic's hidden layers.
+        pack: rows the critic judges together, which shows it a collapse onto few rows.
+        penalty: weight of the critic's gradient penalty.
+        critic_steps: steps of the critic before each of the generator.
+        critic_rate: the critic's learning rate as a multiple of the generator's.
+        balance: training asks for levels by this power of their frequency: 1 as they occur, 0 all alike.
+        betas: Adam's decays.
+        max_intervals: interval codes a continuous column is cut into at most.
+        batch, epochs, min_steps, learning_rate, weight_decay, ema: see `Training`; no rows are held out.
+    """
+
+    latent: int = 128
+    hidden: tuple[int, ...] = (256, 256)
+    critic: tuple[int, ...] = (256, 256)
+    pack: int = 2
+    penalty: float = 10.0
+    critic_steps: int = 1
+    critic_rate: float = 4.0
+    balance: float = 0.5
+    betas: tuple[float, float] = (0.5, 0.9)
+    max_intervals: int = 64
+    batch: int = 500
+    epochs: int = 80
+    min_steps: int = 3000
+    learning_rate: float = 2e-4
+    weight_decay: float = 0.0
+    ema: float = 0.03
+
+    @property
+    def name(self) -> str:
+        """The name in artefacts and on the command line."""
+        return "gan"
+
+    @property
+    def training(self) -> Training:
+        """How it is trained: a fixed schedule, for a game has no held-out loss to stop by."""
+        shared = [n for n in Training.__dataclass_fields__ if n not in {"settle", "validation", "patience"}]
+        return Training(**{n: getattr(self, n) for n in shared}, settle=0.0, validation=0.0, patience=1.0)
+
+    def build(self, layout: tuple[CodeSpec, ...]) -> Model:
+        """The model for a layout."""
+        net = _Net.make(self, layout)
+        game = Game(
+            init=net.init_critic,
+            index=net.choices.index,
+            draw=net.draw,
+            critic_loss=net.critic_loss,
+            generator_loss=net.generator_loss,
+            critic_steps=self.critic_steps,
+            critic_rate=self.critic_rate,
+            betas=self.betas,
+        )
+        return Model(init=net.init, sample=net.sample, game=game, finish=net.finish)
+
+
+@dataclass(frozen=True, eq=False)
+class _Net:
+    """The modules for one layout and the pure functions over their parameters."""
+
+    config: GAN
+    layout: tuple[CodeSpec, ...]
+    groups: tuple[Group, ...]
+    looks: tuple[Looks | None, ...]  # features of each group's codes
+    choices: Choices
+    trunk: SlotMLP
+    heads: TableHeads
+    judge: SlotMLP
+
+    @classmethod
+    def make(cls, config: GAN, layout: tuple[CodeSpec, ...]) -> _Net:
+        groups = group_columns(layout)
+        unordered = sorted(i for g in groups if g.basis is None for i in g.index)
+        rows = max(1, int(layout[0].counts.sum()))
+        choices = Choices.make(layout, tuple(unordered[: max(1, _INDEX_CELLS // rows)]))
+        return cls(
+            config=config,
+            layout=layout,
+            groups=groups,
+            looks=tuple(features.looks(g) for g in groups),
+            choices=choices,
+            trunk=SlotMLP(choices.slots, _EMBEDDING, config.hidden, norm=True),
+            heads=TableHeads(groups, 0),
+            judge=SlotMLP(choices.slots, _EMBEDDING, (*config.critic, 1), norm=False),
+        )
+
+    def init(self, key: jax.Array) -> Params:
+        """The generator's parameters."""
+        trunk_key, heads_key = jax.random.split(key)
+        slot = jnp.zeros((1, 1), jnp.int32)
+        return {
+            "trunk": self.trunk.init(trunk_key, jnp.zeros((1, self.config.latent)), slot)["params"],
+            "heads": self.heads.init(heads_key, jnp.zeros((1, self.config.hidden[-1])))["params"],
+        }
+
+    def init_critic(self, key: jax.Array) -> Params:
+        """The critic's parameters."""
+        pack = self.config.pack
+        width = sum(features.width(g, look) for g, look in self._pairs)
+        return dict(self.judge.init(key, jnp.zeros((1, pack * width)), jnp.zeros((1, pack), jnp.int32))["params"])
+
+    def draw(self, index: RowIndex, key: jax.Array, n: int) -> tuple[Choice, jax.Array]:
+        """Choices and rows that answer them, for whole packs."""
+        packs = -(-n // self.config.pack)
+        return self.choices.draw_rows(index, key, packs * self.config.pack, self.config.balance)
+
+    def critic_loss(
+        self, critic: Params, generator: Params, rows: Batch, choice: Choice, key: jax.Array
+    ) -> jax.Array:
+        """Score of generated rows over that of real ones, and the gradient penalty; (packs,)."""
+        make_key, mix_key = jax.random.split(key)
+        real = self._packed(self._shown(rows.codes))
+        made = jax.lax.stop_gradient(self._packed(self._generate(generator, choice, make_key)))
+        slots = choice.slot.reshape(len(real), -1)
+        mix = jax.random.uniform(mix_key, (len(real), 1))
+        between = real + mix * (made - real)
+        slope = jax.grad(lambda x: self._judge(critic, x, slots).sum())(between)
+        norm = jnp.sqrt(jnp.square(slope).sum(1) + 1e-12)
+        scores = self._judge(critic, jnp.concatenate([made, real]), jnp.concatenate([slots, slots]))
+        return scores[: len(made)] - scores[len(made) :] + self.config.penalty * jnp.square(norm - 1)
+
+    def generator_loss(self, critic: Params, generator: Params, choice: Choice, key: jax.Array) -> jax.Array:
+        """Minus the critic's score of generated rows, (packs,)."""
+        made = self._packed(self._generate(generator, choice, key))
+        return -self._judge(critic, made, choice.slot.reshape(len(made), -1))
+
+    def _judge(self, critic: Params, packs: jax.Array, slots: jax.Array) -> jax.Array:
+        scores: jax.Array = apply(self.judge, critic, packs, slots)
+        return scores[:, 0]
+
+    def _packed(self, features: jax.Array) -> jax.Array:
+        return features.reshape(len(features) // self.config.pack, -1)
+
+    def _logits(self, params: Params, z: jax.Array, choice: Choice) -> list[jax.Array]:
+        hidden = jax.nn.leaky_relu(apply(self.trunk, params["trunk"], z, choice.slot[:, None]), 0.2)
+        logits, _ = apply(self.heads, params["heads"], hidden)
+        return list(logits)
+
+    def _generate(self, params: Params, choice: Choice, key: jax.Array) -> jax.Array:
+        """Features (b, f) of drawn codes, with the gradient of their probabilities."""
+        noise_key, code_key = jax.random.split(key)
+        logits = self._logits(params, jax.random.normal(noise_key, (len(choice.slot), self.config.latent)), choice)
+        parts = []
+        for i, ((group, look), own) in enumerate(zip(self._pairs, logits, strict=True)):
+            p = jax.nn.softmax(own, axis=-1)
+            drawn = draw_codes(jax.random.fold_in(code_key, i), jax.lax.stop_gradient(p))
+            asked = _asked(group, choice)
+            hard = features.of_codes(group, look, jnp.where(asked, choice.level, drawn))
+            soft = features.of_probabilities(look, jnp.where(asked[..., None], 0.0, p))
+            parts.append(hard + soft - jax.lax.stop_gradient(soft))
+        return features.side_by_side(parts)
+
+    def _shown(self, codes: jax.Array) -> jax.Array:
+        """Features (b, f) of real codes (b, columns)."""
+        return features.side_by_side(
+            [features.of_codes(g, look, codes.T[np.array(g.index)]) for g, look in self._pairs]
+        )
+
+    @property
+    def _pairs(self) -> list[tuple[Group, Looks | None]]:
+        return list(zip(self.groups, self.looks, strict=True))
+
+    def finish(self, params: Params, key: jax.Array) -> Params:
+        """Set the heads' biases so that mean probabilities are the training frequencies, column by column."""
+        noise_key, choice_key = jax.random.split(key)
+        codes = sum(len(g.index) * g.width for g in self.groups)
+        rows = max(1, min(_FINISH_ROWS, _FINISH_CELLS // codes))
+        z = jax.random.normal(noise_key, (rows, self.config.latent))
+        choice = self.choices.draw(choice_key, rows)
+        logits = self._logits(params, z, choice)
+        heads = dict(params["heads"])
+        for i, (group, own) in enumerate(zip(self.groups, logits, strict=True)):
+            heads[f"bias{i}"] += _correction(group, own, _asked(group, choice), choice.level)
+        return {**params, "heads": heads}
+
+    def sample(self, params: Params, key: jax.Array, n: int, condition: Condition | None) -> Batch:
+        """Rows that answer choices at the levels' true frequencies; positions are uniform in their intervals."""
+        latent_key, code_key, position_key = jax.random.split(key, 3)
+        if condition is None:
+            z, choice = self._candidates(latent_key, n, None)
+        else:
+            z, choice = self._conditioned(params, latent_key, n, condition)
+        codes = jnp.zeros((n, len(self.layout)), jnp.int32)
+        for i, (group, own) in enumerate(zip(self.groups, self._logits(params, z, choice), strict=True)):
+            p = probabilities(group, own, condition)
+            drawn = jnp.where(_asked(group, choice), choice.level, draw_codes(jax.random.fold_in(code_key, i), p))
+            codes = codes.at[:, np.array(group.index)].set(drawn.T)
+        low, high = position_limits(self.layout, codes, condition)
+        u = jax.random.uniform(position_key, low.shape)
+        positions = jnp.clip(low + (high - low) * u, 0.0, 1.0 - 2.0**-24)
+        return Batch(codes, jnp.where(has_position(self.layout, codes), positions, 0.0))
+
+    def _candidates(self, key: jax.Array, n: int, condition: Condition | None) -> tuple[jax.Array, Choice]:
+        noise_key, choice_key = jax.random.split(key)
+        z = jax.random.normal(noise_key, (n, self.config.latent))
+        return z, self.choices.draw(choice_key, n, condition)
+
+    def _conditioned(
+        self, params: Params, key: jax.Array, n: int, condition: Condition
+    ) -> tuple[jax.Array, Choice]:
+        """Resample candidates by how likely the columns that were not chosen meet the condition too."""
+        draw_key, pick_key = jax.random.split(key)
+
+        def candidates(k: jax.Array) -> tuple[tuple[jax.Array, Choice], jax.Array]:
+            z, choice = self._candidates(k, n, condition)
+            inside = log_inside(self.groups, self._logits(params, z, choice), condition)
+            others = [
+                jnp.where(_asked(g, choice), 0.0, i).sum(0) for g, i in zip(self.groups, inside, strict=True)
+            ]
+            return (z, choice), jnp.stack(others).sum(0)
+
+        pool, log_weights = jax.lax.map(candidates, jax.random.split(draw_key, _POOL))
+        picked = resample(pick_key, log_weights.reshape(-1), n)
+        z, choice = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[picked], pool)
+        return z, choice
+
+
+def _asked(group: Group, choice: Choice) -> jax.Array:
+    """Which column of a group each row's choice is about, bool (g, b)."""
+    return jnp.array(group.index, jnp.int32)[:, None] == choice.column[None]
+
+
+def _correction(group: Group, logits: jax.Array, asked: jax.Array, level: jax.Array) -> jax.Array:
+    """What to add to a group's biases, (g, width), by iterative scaling to the training frequencies."""
+    prior = jnp.asarray(group.prior)
+    set_ = jnp.where(asked[..., None], jax.nn.one_hot(level, group.width), 0.0).sum(1)
+
+    def once(_: int, delta: jax.Array) -> jax.Array:
+        p = jax.nn.softmax(logits + delta[:, None], axis=-1)
+        mean = (jnp.where(asked[..., None], 0.0, p).sum(1) + set_) / logits.shape[1]
+        return delta + jnp.clip(prior - jnp.log(mean + 1e-12), -1.0, 1.0)
+
+    found: jax.Array = jax.lax.fori_loop(0, _FINISH_ROUNDS, once, jnp.zeros_like(prior))
+    return found
+
+
+def from_json(data: Mapping[str, Any]) -> GAN:
+    """The configuration that an artefact holds."""
+    return GAN(**{**data, **{name: tuple(data[name]) for name in ("hidden", "critic", "betas")}})

@@ -1,0 +1,62 @@
+"""How much training: which rows, how many steps in how many chunks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxsynth.models import Training
+
+_MIN_VALIDATION = 50  # held-out rows below which early stopping would follow noise
+_CHUNK_STEPS = 16  # tiny tables run several passes a compiled call
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes that a compiled epoch is specialised to."""
+
+    rows: int
+    batch: int
+    steps: int  # optimiser steps a chunk
+    chunks: int
+    training: Training
+
+    @property
+    def total_steps(self) -> int:
+        """Steps if early stopping does not end training."""
+        return self.steps * self.chunks
+
+    @property
+    def settled(self) -> int:
+        """The first chunk whose held-out loss counts."""
+        return int(self.training.settle * self.chunks)
+
+    @property
+    def patience(self) -> int:
+        """Chunks without improvement that end training."""
+        return max(2, int(self.training.patience * self.chunks))
+
+    @property
+    def decay(self) -> float:
+        """Decay of the moving average: its horizon is a share of the whole run."""
+        return 1.0 - 1.0 / max(1.0, self.training.ema * self.total_steps)
+
+
+def make_plan(rows: int, training: Training) -> Plan:
+    """Chunks and steps for `rows` training rows."""
+    batch = min(training.batch, rows)
+    steps = rows // batch
+    passes = max(1, _CHUNK_STEPS // steps)
+    epochs = max(training.epochs, math.ceil(training.min_steps / steps))
+    return Plan(rows, batch, steps * passes, math.ceil(epochs / passes), training)
+
+
+def split_rows(rows: int, training: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers to train on and to hold out, by a seeded permutation."""
+    order = np.random.default_rng(seed).permutation(rows)
+    held = int(rows * training.validation)
+    if held < _MIN_VALIDATION:
+        return np.sort(order), order[:0]
+    return np.sort(order[held:]), np.sort(order[:held])

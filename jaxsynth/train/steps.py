@@ -1,0 +1,139 @@
+"""What one optimiser step does to the state; the step of models that have a loss an example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxsynth.codec.layout import CodeSpec
+from jaxsynth.codec.packed import Packed
+from jaxsynth.models import Model, Params
+from jaxsynth.models.base import to_batch
+from jaxsynth.train.plan import Plan
+
+AXIS = "rows"  # of the device mesh
+_WARMUP = 200  # steps at most
+
+
+class Opponent(NamedTuple):
+    """The critic of a game: parameters (q,) and its optimiser."""
+
+    params: jax.Array
+    optimiser: optax.OptState
+
+
+class State(NamedTuple):
+    """What training carries from step to step.
+
+    Parameters are one vector: the optimiser, the average and the exchange between devices are then one
+    operation each and not one a leaf, which is a tenth of a small model's step.
+    """
+
+    step: jax.Array
+    params: jax.Array  # float32 (p,)
+    average: jax.Array  # float32 (p,)
+    optimiser: optax.OptState
+    opponent: Opponent | None = None
+
+
+class Stepper(Protocol):
+    """A kind of step, chosen once a run."""
+
+    def start(self, vector: jax.Array, key: jax.Array) -> State:
+        """The state before the first step, from the model's initial parameters."""
+        ...
+
+    def resident(self, rows: Packed) -> Any:
+        """What lies on the device beside the rows, from the rows there."""
+        ...
+
+    def order(self, key: jax.Array) -> jax.Array:
+        """Row numbers of each step of a chunk, int32 (steps, batch), or (steps, 0) if steps draw their own."""
+        ...
+
+    def step(
+        self, rows: Packed, resident: Any, state: State, order: jax.Array, key: jax.Array
+    ) -> tuple[State, jax.Array]:
+        """One step on one device's share of the batch, and its loss."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Likelihood:
+    """Descend the mean of `Model.loss` over a batch of a fresh permutation.
+
+    Attributes:
+        model: its loss is descended.
+        layout: of the rows.
+        plan: sizes and schedule.
+        restore: vector -> params.
+    """
+
+    model: Model
+    layout: tuple[CodeSpec, ...]
+    plan: Plan
+    restore: Callable[[jax.Array], Params]
+
+    def start(self, vector: jax.Array, key: jax.Array) -> State:
+        """See `Stepper`."""
+        del key
+        return State(jnp.zeros((), jnp.int32), vector, vector.copy(), self._optimiser.init(vector))
+
+    def resident(self, rows: Packed) -> tuple[()]:
+        """Nothing beside the rows."""
+        del rows
+        return ()
+
+    def order(self, key: jax.Array) -> jax.Array:
+        """Fresh permutations, remainders dropped."""
+        plan = self.plan
+        per_pass = plan.rows // plan.batch
+        keys = jax.random.split(key, plan.steps // per_pass)
+        orders = jax.vmap(lambda k: jax.random.permutation(k, plan.rows)[: per_pass * plan.batch])(keys)
+        return orders.reshape(plan.steps, plan.batch)
+
+    def step(
+        self, rows: Packed, resident: Any, state: State, order: jax.Array, key: jax.Array
+    ) -> tuple[State, jax.Array]:
+        """See `Stepper`."""
+        del resident
+        batch = to_batch(self.layout, jax.tree.map(lambda a: a[order], rows))
+        progress = state.step / self.plan.total_steps
+        loss, grads = mean_over_devices(
+            *jax.value_and_grad(lambda v: self.model.loss(self.restore(v), batch, key, progress).mean())(
+                state.params
+            )
+        )
+        updates, optimiser = self._optimiser.update(grads, state.optimiser, state.params)
+        params = optax.apply_updates(state.params, updates)
+        average = averaged(state, params, self.plan)
+        return State(state.step + 1, params, average, optimiser), loss
+
+    @property
+    def _optimiser(self) -> optax.GradientTransformation:
+        training = self.plan.training
+        schedule = rate(training.learning_rate, self.plan.total_steps)
+        return optax.adamw(schedule, weight_decay=training.weight_decay)
+
+
+def rate(peak: float, steps: int) -> optax.Schedule:
+    """Warm-up, then a cosine to zero."""
+    warmup = max(1, min(steps // 20, _WARMUP))
+    return optax.warmup_cosine_decay_schedule(peak / 10, peak, warmup, max(steps, warmup + 1))
+
+
+def averaged(state: State, params: jax.Array, plan: Plan) -> jax.Array:
+    """The moving average after a step; early on a plain mean, so that it never holds on to the initial values."""
+    decay = jnp.minimum(plan.decay, (1.0 + state.step) / (2.0 + state.step))
+    return state.average + (1 - decay) * (params - state.average)
+
+
+def mean_over_devices(loss: jax.Array, grads: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """One exchange a gradient, the loss with it: each exchange has a fixed cost."""
+    mean: jax.Array = jax.lax.pmean(jnp.append(grads, loss), AXIS)  # type: ignore[no-untyped-call]
+    return mean[-1], mean[:-1]

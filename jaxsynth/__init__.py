@@ -14,7 +14,10 @@ from jaxsynth.audit import audit as audit
 from jaxsynth.devices import use_all_cores as use_all_cores
 from jaxsynth.errors import JaxsynthError as JaxsynthError
 from jaxsynth.fitting import fit as fit
+from jaxsynth.models import GAN as GAN
 from jaxsynth.models import VAE as VAE
+from jaxsynth.models import Autoregressive as Autoregressive
+from jaxsynth.models import Diffusion as Diffusion
 from jaxsynth.neighbours import neighbours as neighbours
 from jaxsynth.quality import QualityReport as QualityReport
 from jaxsynth.quality import evaluate as evaluate

@@ -27,6 +27,10 @@ class ConditionError(JaxsynthError):
     """A condition names an unknown column or value, or one that the model cannot honour."""
 
 
+class CapabilityError(JaxsynthError):
+    """The model cannot do what was asked of it; says which one can."""
+
+
 class ArtefactError(JaxsynthError):
     """A model file is missing, truncated, altered, foreign, or of a newer format."""
 
@@ -49,3 +53,7 @@ class IdentifierWarning(UserWarning):
 
 class TrainingWarning(UserWarning):
     """Training ended other than planned, for instance by Ctrl-C; says which parameters were kept."""
+
+
+class ConditionWarning(UserWarning):
+    """Rows satisfy the condition but follow its distribution coarsely; says how coarsely."""

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from jaxsynth.errors import ConditionError
-from jaxsynth.models import Generator
+from jaxsynth.errors import ConditionError, ConditionWarning
+from jaxsynth.models import Generator, Model
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
 from jaxsynth.sample.condition import Where, limits, resolve
 from jaxsynth.sample.files import write_stream
+from jaxsynth.sample.rows import RowModel
 from jaxsynth.sample.rules import Projection
 from jaxsynth.sample.stream import open_stream
+from jaxsynth.sample.weigh import ConditionReport, Weigher
 from jaxsynth.schema import Schema
+from jaxsynth.tables import as_table, check_finite
 from jaxsynth.train import Artefact, History
 from jaxsynth.train import artefact as model_file
 
 _BATCH_ROWS = 16 * BLOCK_ROWS
+_COARSE = 0.05  # effective share of the draws below which a user should know
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +62,20 @@ class Synthesizer:
         return
 
     @cached_property
+    def _model(self) -> Model:
+        return self.generator.build(self.artefact.codec.layout)
+
+    @cached_property
     def _sampler(self) -> BlockSampler:
-        layout = self.artefact.codec.layout
-        return BlockSampler(self.generator.build(layout), layout, self.artefact.params)
+        return BlockSampler(self._model, self.artefact.codec.layout, self.artefact.params)
+
+    @cached_property
+    def _rows(self) -> RowModel:
+        return RowModel(self._model, self.artefact.codec, self.artefact.params)
+
+    @cached_property
+    def _weigher(self) -> Weigher:
+        return Weigher(self._model, self.artefact.params)
 
     def stream(
         self,
@@ -74,9 +93,11 @@ class Synthesizer:
             seed: 0 <= seed < 2**32.
             start: number of the first row; a stream cut in pieces is the stream.
             where: column -> value, list of values or `between(low, high)`; every row satisfies it, and every
-                row keeps the schema's rules (`jaxsynth.sample.rules` says which cells move). For a VAE
-                the other columns follow from latents resampled by how likely they meet the condition: an
-                approximation that coarsens for rare conditions.
+                row keeps the schema's rules (`jaxsynth.sample.rules` says which cells move). For
+                `Autoregressive` the other columns follow their exact conditional distribution where every
+                condition is one value, or there is one condition; several sets or ranges are corrected by
+                importance resampling, and a `ConditionWarning` says when that is coarse (see `weigh`). The
+                other generators approximate; their documentation says how.
             batch_rows: most rows a batch, >= 1; changes no byte.
 
         Raises:
@@ -89,6 +110,9 @@ class Synthesizer:
         _check_number("start", start, 0, BLOCK_ROWS * 2**32 - rows)
         _check_number("batch_rows", batch_rows, 1, 2**31)
         codec = self.artefact.codec
+        condition = resolve(codec, where) if where else None
+        if condition is not None and self._model.log_mass is not None:
+            _warn_if_coarse(self._weigher.weigh(condition, seed))
         return open_stream(
             self._sampler,
             codec,
@@ -96,7 +120,7 @@ class Synthesizer:
             seed=seed,
             start=start,
             batch_rows=batch_rows,
-            condition=resolve(codec, where) if where else None,
+            condition=condition,
             limits=limits(codec, where) if where else {},
             projection=Projection.of(codec, where),
         )
@@ -112,6 +136,64 @@ class Synthesizer:
             [True, True, True]
         """
         return self.stream(rows, seed=seed, start=start, where=where).read_all()
+
+    def weigh(self, where: Where, *, seed: int = 0) -> ConditionReport:
+        """How likely a condition is under the model, and how well rows that meet it can be drawn.
+
+        Args:
+            where: as in `stream`.
+            seed: of the draws the estimate rests on.
+
+        Raises:
+            ConditionError: an unknown column or value, or an empty range.
+            CapabilityError: the generator cannot say; `Autoregressive` can.
+        """
+        _check_number("seed", seed, 0, 2**32)
+        return self._weigher.weigh(resolve(self.artefact.codec, where), seed)
+
+    def log_prob(self, table: Any) -> NDArray[np.float32]:
+        """Log-likelihood of each row, float32 (n,), in nats.
+
+        Of exact values (levels, integers with few distinct values, missing) it is the log-probability; a value of
+        a continuous column counts as the probability of its interval times the density inside it relative to the
+        uniform, so that figures of one model compare with each other whatever the columns' units.
+
+        Args:
+            table: anything `fit` takes, with the schema's columns; n >= 0 rows.
+
+        Raises:
+            TableError: unreadable, or with NaN or infinite cells.
+            SchemaError: the table's columns are not the schema's.
+            CodecError: a cell that the training table's values do not know.
+            CapabilityError: the generator has no likelihood; `Autoregressive` has.
+        """
+        return self._rows.log_prob(self._checked(table))
+
+    def impute(self, table: Any, *, seed: int) -> pa.Table:
+        """The table with its nulls drawn from the model given each row's observed cells.
+
+        Observed cells stay as they are, and so do nulls of columns that are not learned. One draw, not a mean:
+        analyses that need the uncertainty impute with several seeds. Imputed cells are moved onto the schema's
+        rules where that needs no observed cell to change.
+
+        Args:
+            table: anything `fit` takes, with the schema's columns; n >= 0 rows.
+            seed: 0 <= seed < 2**32.
+
+        Raises:
+            TableError: unreadable, or with NaN or infinite cells.
+            SchemaError: the table's columns are not the schema's.
+            CodecError: a cell that the training table's values do not know.
+            CapabilityError: the generator cannot condition on any set of cells; `Autoregressive` can.
+        """
+        _check_number("seed", seed, 0, 2**32)
+        return self._rows.impute(self._checked(table), seed)
+
+    def _checked(self, table: Any) -> pa.Table:
+        source = as_table(table)
+        check_finite(source)
+        self.schema.check(source)
+        return source
 
     def write(
         self,
@@ -154,6 +236,16 @@ def load(path: str | os.PathLike[str]) -> Synthesizer:
         ArtefactError: missing, truncated, altered, foreign, or written by a newer release.
     """
     return Synthesizer(model_file.load(Path(path)))
+
+
+def _warn_if_coarse(found: ConditionReport) -> None:
+    if found.effective_share < _COARSE:
+        warnings.warn(
+            f"where: every row satisfies the condition, but its columns follow their joint distribution coarsely "
+            f"({found}); condition on fewer sets or ranges at once",
+            ConditionWarning,
+            stacklevel=3,
+        )
 
 
 def _check_number(name: str, value: int, low: int, high: int) -> None:

@@ -189,7 +189,7 @@ class CodeTables(nn.Module):
         start = nn.initializers.normal(self.scale)
         shape = (len(group.index), group.width, self.features)
         if group.basis is None:
-            return self.param(f"free{i}", start, shape, jnp.float32)  # type: ignore[no-any-return]
+            return self.param(f"free{i}", start, shape, jnp.float32)
         smooth = self.param(f"smooth{i}", start, (*shape[:1], group.basis.shape[-1], self.features), jnp.float32)
         free = self.param(f"free{i}", start, shape, jnp.float32)
         return jnp.einsum("gwf,gfe->gwe", jnp.asarray(group.basis), smooth) + _FREE * free

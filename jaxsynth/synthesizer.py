@@ -156,7 +156,8 @@ class Synthesizer:
 
         Of exact values (levels, integers with few distinct values, missing) it is the log-probability; a value of
         a continuous column counts as the probability of its interval times the density inside it relative to the
-        uniform, so that figures of one model compare with each other whatever the columns' units.
+        uniform, so that figures of one model compare with each other whatever the columns' units. A number that
+        a column with few distinct ones never held counts as the nearest it did.
 
         Args:
             table: anything `fit` takes, with the schema's columns; n >= 0 rows.
@@ -164,7 +165,7 @@ class Synthesizer:
         Raises:
             TableError: unreadable, or with NaN or infinite cells.
             SchemaError: the table's columns are not the schema's.
-            CodecError: a cell that the training table's values do not know.
+            CodecError: a level that the schema does not know.
             CapabilityError: the generator has no likelihood; `Autoregressive` has.
         """
         return self._rows.log_prob(self._checked(table))
@@ -183,7 +184,7 @@ class Synthesizer:
         Raises:
             TableError: unreadable, or with NaN or infinite cells.
             SchemaError: the table's columns are not the schema's.
-            CodecError: a cell that the training table's values do not know.
+            CodecError: a level that the schema does not know.
             CapabilityError: the generator cannot condition on any set of cells; `Autoregressive` can.
         """
         _check_number("seed", seed, 0, 2**32)

@@ -1,9 +1,9 @@
 """XGBoost's two figures: can generated rows be told from real ones, and can they replace them in training.
 
 XGBoost with 100 trees and histogram splits. Detection: depth 6, learning rate .3, nothing tuned. Utility: depth,
-learning rate and least weight of a leaf are chosen on a ninth of the rows it learns from, as published. Numbers go in as they
-are, a missing number as missing. Categories are split one level against the rest, which are the splits of
-one-hot columns without laying them out; a missing category is a level.
+learning rate and least weight of a leaf are chosen on a ninth of the rows it learns from, as published. Numbers
+go in as they are, a missing number as missing. Categories are split one level against the rest, which are the
+splits of one-hot columns without laying them out; a missing category is a level.
 """
 
 from __future__ import annotations

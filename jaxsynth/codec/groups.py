@@ -119,8 +119,7 @@ def _bases(specs: list[CodeSpec], width: int, waves: int) -> NDArray[np.float32]
 
 
 def _even(rank: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ordered codes at even distances in [0, 1]: by mass, one value in 90 % of rows would leave the waves blind
-    to all others."""
+    """Ordered codes at even distances in [0, 1]; by mass, one value in 90 % of rows would blind the waves."""
     ordered = np.flatnonzero(np.isfinite(rank))
     out = np.full(len(rank), np.nan)
     out[ordered[np.argsort(rank[ordered], kind="stable")]] = (np.arange(len(ordered)) + 0.5) / max(len(ordered), 1)

@@ -89,8 +89,14 @@ class NumericCodec:
         fine = self.column.resolution is not None and step > self.column.resolution / 4
         return np.float64 if fine else np.float32
 
-    def encode(self, cells: pa.ChunkedArray) -> tuple[Codes, NDArray[np.floating] | None]:
+    def encode(
+        self, cells: pa.ChunkedArray, *, nearest: bool = False
+    ) -> tuple[Codes, NDArray[np.floating] | None]:
         """Codes (n,) and, for continuous columns, positions (n,).
+
+        Args:
+            cells: n cells of the column.
+            nearest: an exact column takes a value it has no code for as the nearest one it has.
 
         Raises:
             CodecError: a null that is not declared, or a value that an exact column has no code for.
@@ -102,6 +108,10 @@ class NumericCodec:
                 "declare the column nullable"
             )
         codes, is_atom = self._find_atoms(values)
+        if nearest and self.quantiles is None and len(self.atoms):
+            below = np.maximum(codes - 1, 0)
+            codes = np.where(np.abs(values - self.atoms[below]) < np.abs(self.atoms[codes] - values), below, codes)
+            is_atom[:] = True
         codes[~valid] = len(self.counts) - 1
         rest = valid & ~is_atom
         positions = None

@@ -52,8 +52,12 @@ class Codec:
         """What models see of the columns."""
         return tuple(c.spec for c in self.columns)
 
-    def encode(self, table: pa.Table) -> Encoded:
+    def encode(self, table: pa.Table, *, nearest: bool = False) -> Encoded:
         """Codes and positions of the modelled columns.
+
+        Args:
+            table: n rows with the modelled columns.
+            nearest: a number that an exact column has no code for is taken as the nearest one that it has.
 
         Raises:
             CodecError: a cell that the schema or the fitted values do not know, naming column and row.
@@ -64,7 +68,7 @@ class Codec:
             if isinstance(codec, CategoryCodec):
                 codes.append(codec.encode(cells))
                 continue
-            code, position = codec.encode(cells)
+            code, position = codec.encode(cells, nearest=nearest)
             codes.append(code)
             if position is not None:
                 positions.append(position)

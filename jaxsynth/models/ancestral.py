@@ -7,9 +7,10 @@ have a choice, those draws are corrected by importance resampling (Rubin 1987) i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,11 +28,14 @@ _POOL = 4  # candidates a row where several columns of a condition have a choice
 _FEW = 16  # columns of one width up to which each gets a program of its own
 
 
+_Rows = TypeVar("_Rows")
+
+
 class _Weights(NamedTuple):
     """Parameters arranged for one column after the other. Lists are by group."""
 
     inputs: list[jax.Array]  # (g, width, e)
-    context: Params
+    context: dict[str, jax.Array]
     deepen: jax.Array  # (d, hidden, hidden)
     deepen_bias: jax.Array  # (d, hidden)
     heads: list[tuple[jax.Array, jax.Array]]  # (g, hidden, width), (g, width)
@@ -64,7 +68,7 @@ class Ancestral:
     net: OrderedNet
 
     def sample(self, params: Params, key: jax.Array, n: int, condition: Condition | None) -> Batch:
-        """n rows; under a condition every row satisfies it."""
+        """Draw n rows; under a condition every row satisfies it."""
         if condition is None:
             weights = self._arrange(params)
             return _in_blocks(lambda k: self._draw(weights, k, min(_ROWS, n)), key, n)
@@ -112,7 +116,7 @@ class Ancestral:
             walk = self._walk(weights, k, b, given, none.astype(jnp.int32))
             return walk.codes[:, np.argsort(self.net.order)], walk.log_mass
 
-        return _in_blocks(one, key, n)  # type: ignore[no-any-return]
+        return _in_blocks(one, key, n)
 
     def _draw(self, weights: _Weights, key: jax.Array, b: int) -> Batch:
         code_key, position_key = jax.random.split(key)
@@ -159,7 +163,7 @@ class Ancestral:
 
     def _allowed(self, condition: Condition) -> list[jax.Array]:
         """Log of the allowed share of every code, (g, width) for each group; -inf-like where nothing is."""
-        return [_log(weights(g, condition)[:, 0]) for g in self.groups]
+        return [_log(jnp.asarray(weights(g, condition))[:, 0]) for g in self.groups]
 
     def _arrange(self, params: Params) -> _Weights:
         tilt = jnp.zeros((len(self.layout), self.net.hidden)).at[self.net.tilted].set(params["tilt"])
@@ -270,11 +274,11 @@ class Ancestral:
         return state + new @ w.context["kernel"][j]
 
 
-def _in_blocks(draw, key: jax.Array, n: int):  # type: ignore[no-untyped-def]
+def _in_blocks(draw: Callable[[jax.Array], _Rows], key: jax.Array, n: int) -> _Rows:
     """`draw` for as many keys as n rows need, one block after the other; the first n rows."""
     b = min(_ROWS, n)
     out = jax.lax.map(draw, jax.random.split(key, -(-n // b)))
-    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:n], out)
+    return jax.tree.map(lambda a: a.reshape(a.shape[0] * a.shape[1], *a.shape[2:])[:n], out)  # type: ignore[no-any-return]
 
 
 def _log(share: jax.Array) -> jax.Array:

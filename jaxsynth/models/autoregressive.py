@@ -35,29 +35,28 @@ class Autoregressive:
         embedding: features of a code as an input.
         hidden: width of each column's own hidden layers.
         any_order: share of the steps in which a random set of columns comes before all others.
-        hidden_dropout: share of hidden units silenced in training.
-        column_dropout: share of input columns silenced in training, row by row.
+        dropout: share of hidden units silenced in training.
         paired_columns: tables with more columns than this share one running context among their columns
             instead of having weights for every pair.
         max_intervals: interval codes a continuous column is cut into at most.
-        batch, epochs, min_steps, learning_rate, weight_decay, validation, patience, ema: see `Training`.
+        batch, epochs, min_steps, learning_rate, weight_decay, validation, patience, ema, cuts: see `Training`.
     """
 
-    embedding: int = 16
-    hidden: int = 64
+    embedding: int = 6
+    hidden: int = 128
     any_order: float = 0.5
-    hidden_dropout: float = 0.1
-    column_dropout: float = 0.05
+    dropout: float = 0.5
     paired_columns: int = 128
     max_intervals: int = 128
     batch: int = 512
     epochs: int = 25
-    min_steps: int = 1500
+    min_steps: int = 800
     learning_rate: float = 4e-3
-    weight_decay: float = 1e-2
+    weight_decay: float = 1.0
     validation: float = 0.1
-    patience: float = 0.2
+    patience: float = 0.08
     ema: float = 0.05
+    cuts: int = 2
 
     @property
     def name(self) -> str:
@@ -72,9 +71,9 @@ class Autoregressive:
 
     def build(self, layout: tuple[CodeSpec, ...]) -> Model:
         """The model for a layout."""
-        groups = _in_order(layout)
+        groups = in_order(layout)
         net = OrderedNet.make(layout, groups, self.embedding, self.hidden, self.paired_columns)
-        likelihood = _Likelihood(self, groups, layout, net)
+        likelihood = RowLikelihood(self, groups, layout, net)
         sampler = Ancestral(groups, layout, net)
         return Model(
             init=net.init,
@@ -86,7 +85,7 @@ class Autoregressive:
         )
 
 
-def _in_order(layout: tuple[CodeSpec, ...]) -> tuple[Group, ...]:
+def in_order(layout: tuple[CodeSpec, ...]) -> tuple[Group, ...]:
     """The default order: from narrow to wide columns, and then those of two levels.
 
     What two-level columns are (diagnoses, outcomes) is what tables are used to predict, and what comes last is
@@ -98,7 +97,7 @@ def _in_order(layout: tuple[CodeSpec, ...]) -> tuple[Group, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Likelihood:
+class RowLikelihood:
     """Log-probabilities of whole rows under an order of the columns."""
 
     config: Autoregressive
@@ -109,15 +108,14 @@ class _Likelihood:
     def loss(self, params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
         """Negative log-likelihood in nats under a random order, with dropout; (b,)."""
         del progress
-        order_key, column_key, hidden_key = jax.random.split(key, 3)
+        order_key, hidden_key = jax.random.split(key)
         b, d = batch.codes.shape
-        columns = _keep(column_key, (b, d, 1), self.config.column_dropout)
-        hidden = _keep(hidden_key, (d, b, self.config.hidden), self.config.hidden_dropout)
-        return -self._log_prob(params, batch, self._random_rank(order_key), columns, hidden)
+        keep = _keep(hidden_key, (d, b, self.config.hidden), self.config.dropout)
+        return -self.ordered_log_prob(params, batch, self._random_rank(order_key), keep)
 
     def log_prob(self, params: Params, batch: Batch) -> jax.Array:
         """Log-likelihood in nats in the table's own order, (b,)."""
-        return self._log_prob(params, batch, self.net.rank, 1.0, 1.0)
+        return self.ordered_log_prob(params, batch, self.net.rank, 1.0)
 
     def _random_rank(self, key: jax.Array) -> jax.Array:
         """The usual order, or a random set of columns first; each set size is equally likely."""
@@ -127,12 +125,20 @@ class _Likelihood:
         first &= jax.random.uniform(coin_key) < self.config.any_order
         return self.net.rank - d * first
 
-    def _log_prob(
-        self, params: Params, batch: Batch, rank: jax.Array, columns: jax.Array | float, hidden: jax.Array | float
+    def ordered_log_prob(
+        self, params: Params, batch: Batch, rank: jax.Array, keep: jax.Array | float
     ) -> jax.Array:
+        """Log-likelihood in nats, (b,), where columns (model order) see those of lower rank.
+
+        Args:
+            params: of the network.
+            batch: b rows.
+            rank: distinct numbers (d,).
+            keep: factors (d, b, hidden) of the hidden units, or 1.
+        """
         codes = batch.codes[:, self.net.order]
-        features = lookup(self.net.inputs(params), codes) * columns
-        h = self.net.hidden_units(params, features, rank, hidden)
+        features = lookup(self.net.inputs(params), codes)
+        h = self.net.hidden_units(params, features, rank, keep)
         total = jnp.zeros(len(codes))
         for group, at, logits in zip(self.groups, self.net.starts, self.net.logits(params, h), strict=True):
             own = codes.T[at : at + len(group.index)]
@@ -164,5 +170,3 @@ def _keep(key: jax.Array, shape: tuple[int, ...], drop: float) -> jax.Array | fl
 def from_json(data: Mapping[str, Any]) -> Autoregressive:
     """The configuration that an artefact holds."""
     return Autoregressive(**data)
-
-

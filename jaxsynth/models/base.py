@@ -121,6 +121,8 @@ class Training:
         patience: share of the run without improvement on the held-out rows before stopping.
         settle: share of the run in which terms of the loss are phased in; no epoch in it is kept or stops.
         ema: horizon of the parameters' exponential moving average, as a share of all steps.
+        cuts: how often the learning rate is cut to a third, going on from the best parameters, before patience
+            that runs out ends training. A table that over-fits early is then annealed early.
     """
 
     batch: int
@@ -132,6 +134,7 @@ class Training:
     patience: float
     settle: float
     ema: float
+    cuts: int = 0
 
 
 @runtime_checkable

@@ -85,7 +85,7 @@ class Diffusion:
     @property
     def training(self) -> Training:
         """How it is trained; no term of the loss is phased in."""
-        shared = [n for n in Training.__dataclass_fields__ if n != "settle"]
+        shared = [n for n in Training.__dataclass_fields__ if n not in {"settle", "cuts"}]
         return Training(**{n: getattr(self, n) for n in shared}, settle=0.0)
 
     @property

@@ -78,7 +78,9 @@ class GAN:
     @property
     def training(self) -> Training:
         """How it is trained: a fixed schedule, for a game has no held-out loss to stop by."""
-        shared = [n for n in Training.__dataclass_fields__ if n not in {"settle", "validation", "patience"}]
+        shared = [
+            n for n in Training.__dataclass_fields__ if n not in {"settle", "cuts", "validation", "patience"}
+        ]
         return Training(**{n: getattr(self, n) for n in shared}, settle=0.0, validation=0.0, patience=1.0)
 
     def build(self, layout: tuple[CodeSpec, ...]) -> Model:

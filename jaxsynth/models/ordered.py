@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsynth.codec.groups import PADDING, Group
+from jaxsynth.codec.groups import Group
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Params
 from jaxsynth.nets import CodeTables, ColumnDense, PairedContext, SummedContext, apply, by_column
@@ -78,7 +78,7 @@ class OrderedNet:
             "context": self.context.init(keys[1], features, self.rank)["params"],
             "deepen": self.deepen.init(keys[2], jnp.zeros((d, 1, self.hidden)))["params"],
             "heads": self.heads.init(keys[3])["params"],
-            "bias": {str(i): jnp.maximum(jnp.asarray(g.prior), -20.0) for i, g in enumerate(self.groups)},
+            "bias": {str(i): jnp.zeros_like(g.prior) for i, g in enumerate(self.groups)},
             "tilt": jnp.zeros((len(self.tilted), self.hidden)),
         }
 
@@ -99,8 +99,8 @@ class OrderedNet:
         tables = apply(self.heads, params["heads"])
         out = []
         for i, (group, table) in enumerate(zip(self.groups, tables, strict=True)):
-            padding = jnp.where(jnp.asarray(group.prior) <= PADDING, PADDING, 0.0)
-            out.append((table.transpose(0, 2, 1), params["bias"][str(i)] + padding))
+            # Relative to the training frequencies, so that weight decay pulls towards those.
+            out.append((table.transpose(0, 2, 1), params["bias"][str(i)] + jnp.asarray(group.prior)))
         return out
 
     def logits(self, params: Params, h: jax.Array) -> list[jax.Array]:

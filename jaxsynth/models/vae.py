@@ -62,7 +62,7 @@ class VAE:
     @property
     def training(self) -> Training:
         """How it is trained."""
-        shared = [n for n in Training.__dataclass_fields__ if n != "settle"]
+        shared = [n for n in Training.__dataclass_fields__ if n not in {"settle", "cuts"}]
         return Training(**{n: getattr(self, n) for n in shared}, settle=self.anneal)
 
     def build(self, layout: tuple[CodeSpec, ...]) -> Model:

@@ -48,7 +48,7 @@ class RowModel:
 
         Raises:
             CapabilityError: the model has no likelihood.
-            CodecError: a cell that the codec does not know.
+            CodecError: a level that the codec does not know.
         """
         if self.model.log_prob is None:
             raise CapabilityError("log_prob: this model has no likelihood of single rows; fit js.Autoregressive()")
@@ -60,7 +60,7 @@ class RowModel:
 
         Raises:
             CapabilityError: the model cannot condition on whole rows.
-            CodecError: a cell that the codec does not know.
+            CodecError: a level that the codec does not know.
         """
         if self.model.complete is None:
             raise CapabilityError(
@@ -83,7 +83,7 @@ class RowModel:
             part = table.slice(start, BLOCK_ROWS)
             rows = part.num_rows
             spread = np.minimum(np.arange(BLOCK_ROWS), rows - 1)
-            packed = pack(self.layout, self.codec.encode(part))
+            packed = pack(self.layout, self.codec.encode(part, nearest=True))
             yield jax.tree.map(lambda a, s=spread: a[s], packed), rows
 
     def _without_missing(self) -> Condition:

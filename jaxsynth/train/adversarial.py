@@ -42,7 +42,9 @@ class Adversarial:
         """See `Stepper`; the key draws the critic's initial parameters."""
         critic, _ = ravel_pytree(self.game.init(key))
         opponent = Opponent(critic, self._critic_optimiser.init(critic))
-        return State(jnp.zeros((), jnp.int32), vector, vector.copy(), self._optimiser.init(vector), opponent)
+        return State(
+            jnp.zeros((), jnp.int32), vector, vector.copy(), self._optimiser.init(vector), jnp.ones(()), opponent
+        )
 
     def resident(self, rows: Packed) -> Any:
         """The game's index of the rows."""
@@ -72,7 +74,7 @@ class Adversarial:
         updates, optimiser = self._optimiser.update(grads, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         average = averaged(state, params, self.plan)
-        return State(state.step + 1, params, average, optimiser, opponent), losses.mean()
+        return State(state.step + 1, params, average, optimiser, state.scale, opponent), losses.mean()
 
     def _critic_step(
         self, rows: Packed, resident: Any, generator: Params, critic: Opponent, key: jax.Array

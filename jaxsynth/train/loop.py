@@ -24,6 +24,7 @@ from jaxsynth.train.adversarial import Adversarial
 from jaxsynth.train.plan import Plan, make_plan, split_rows
 from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper
 
+_CUT = 1 / 3  # of the learning rate where the held-out rows stop improving
 _ROWS_A_DEVICE = 100  # rows of a batch below which another device costs more than it brings
 _SAME = PartitionSpec()  # type: ignore[no-untyped-call]
 _SPLIT = PartitionSpec(None, AXIS)  # type: ignore[no-untyped-call]
@@ -133,14 +134,22 @@ def _chunks(
     """Run chunk after chunk until the plan or the held-out rows say stop; the best so far after each."""
     plan, (run_key, eval_key) = runner.plan, keys
     best = _Best(params=state.params.copy(), history=History())
+    cuts, since = plan.training.cuts, plan.settled
     for chunk in range(plan.chunks):
         state, loss = runner.epoch(state, data, run_key)
         score = float(runner.evaluate(state.average, held, eval_key)) if len(held.positions) else None
         best = best.updated(state, float(loss), score, settled=chunk >= plan.settled)
-        if chunk - max(best.history.best, plan.settled) >= plan.patience:
-            yield best.ended("early")
-            return
+        if chunk - max(best.history.best, since) >= plan.patience:
+            if not cuts:
+                yield best.ended("early")
+                return
+            state, cuts, since = _cut(state, best), cuts - 1, chunk
         yield best
+
+
+def _cut(state: State, best: _Best) -> State:
+    """Go on from the best parameters at a third of the learning rate."""
+    return state._replace(params=best.params.copy(), average=best.params.copy(), scale=state.scale * _CUT)
 
 
 def _progress(plan: Plan, history: History) -> Progress:

@@ -38,6 +38,7 @@ class State(NamedTuple):
     params: jax.Array  # float32 (p,)
     average: jax.Array  # float32 (p,)
     optimiser: optax.OptState
+    scale: jax.Array  # float32, what the learning rate is multiplied by
     opponent: Opponent | None = None
 
 
@@ -82,7 +83,7 @@ class Likelihood:
     def start(self, vector: jax.Array, key: jax.Array) -> State:
         """See `Stepper`."""
         del key
-        return State(jnp.zeros((), jnp.int32), vector, vector.copy(), self._optimiser.init(vector))
+        return State(jnp.zeros((), jnp.int32), vector, vector.copy(), self._optimiser.init(vector), jnp.ones(()))
 
     def resident(self, rows: Packed) -> tuple[()]:
         """Nothing beside the rows."""
@@ -110,9 +111,9 @@ class Likelihood:
             )
         )
         updates, optimiser = self._optimiser.update(grads, state.optimiser, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params = state.params + state.scale * updates
         average = averaged(state, params, self.plan)
-        return State(state.step + 1, params, average, optimiser), loss
+        return State(state.step + 1, params, average, optimiser, state.scale), loss
 
     @property
     def _optimiser(self) -> optax.GradientTransformation:

@@ -16,7 +16,8 @@ from jaxsynth.codec.packed import Packed, pack
 from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Batch, Model, Params
 from jaxsynth.schema import Schema
-from jaxsynth.train.loop import Progress, make_plan, split_rows, train
+from jaxsynth.train.loop import Progress, train
+from jaxsynth.train.plan import make_plan, split_rows
 from tests.conftest import TINY, make_table
 
 TRACES: list[str] = []

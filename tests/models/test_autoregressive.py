@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jaxsynth.codec import Codec
+from jaxsynth.codec.packed import pack
+from jaxsynth.models import Autoregressive, Batch, Condition, Model, Params, generator_from_json, generator_to_json
+from jaxsynth.models.autoregressive import RowLikelihood, in_order
+from jaxsynth.models.base import to_batch
+from jaxsynth.models.ordered import OrderedNet
+from jaxsynth.schema import Schema
+
+CONFIG = Autoregressive(embedding=4, hidden=8)
+SIZES = (4, 3, 2)
+
+
+def small(config: Autoregressive) -> tuple[Codec, Model, Params, RowLikelihood]:
+    """Three columns of few levels under parameters far from independence."""
+    rng = np.random.default_rng(0)
+    table = pa.table({f"c{i}": rng.integers(0, n, 400).astype(str) for i, n in enumerate(SIZES)})
+    codec = Codec.fit(Schema.infer(table), table)
+    model = config.build(codec.layout)
+    keys = iter(jax.random.split(jax.random.key(5), 100))
+    params = jax.tree.map(
+        lambda a: a + 0.8 * jax.random.normal(next(keys), a.shape), model.init(jax.random.key(0))
+    )
+    groups = in_order(codec.layout)
+    net = OrderedNet.make(codec.layout, groups, config.embedding, config.hidden, config.paired_columns)
+    return codec, model, params, RowLikelihood(config, groups, codec.layout, net)
+
+
+@pytest.fixture(scope="module", params=[128, 1], ids=["paired", "summed"])
+def built(request: pytest.FixtureRequest) -> tuple[Codec, Model, Params, RowLikelihood]:
+    return small(Autoregressive(embedding=4, hidden=8, paired_columns=request.param))
+
+
+def every_row() -> Batch:
+    codes = jnp.array(list(product(*(range(n) for n in SIZES))), jnp.int32)
+    return Batch(codes, jnp.zeros((len(codes), 0)))
+
+
+def condition(codec: Codec, allowed: dict[int, list[int]]) -> Condition:
+    weights = [np.ones(s.size, np.float32) for s in codec.layout]
+    for i, codes in allowed.items():
+        weights[i] = np.isin(np.arange(SIZES[i]), codes).astype(np.float32)
+    return Condition(
+        weight=tuple(jnp.asarray(w) for w in weights),
+        low=tuple(jnp.zeros(len(w)) for w in weights),
+        high=tuple(jnp.ones(len(w)) for w in weights),
+        active=jnp.array([i in allowed for i in range(len(SIZES))]),
+    )
+
+
+def shares(codes: jax.Array) -> np.ndarray:
+    """How often each row of `every_row` occurs."""
+    number = np.ravel_multi_index(tuple(np.asarray(codes).T), SIZES)
+    return np.bincount(number, minlength=int(np.prod(SIZES))) / len(number)
+
+
+def first(likelihood: RowLikelihood, columns: set[int]) -> jax.Array:
+    """Ranks with these layout columns before all others."""
+    order = likelihood.net.order
+    return jnp.arange(len(order)) - len(order) * jnp.array([int(i) in columns for i in order])
+
+
+def test_probabilities_sum_to_one_under_any_order(built: tuple[Codec, Model, Params, RowLikelihood]) -> None:
+    _, model, params, likelihood = built
+    assert model.log_prob is not None
+    total = np.exp(model.log_prob(params, every_row())).sum()
+    np.testing.assert_allclose(total, 1, rtol=1e-4)
+    for columns in ({0}, {2}, {0, 2}, {1, 2}):
+        rank = first(likelihood, columns)
+        np.testing.assert_allclose(
+            np.exp(likelihood.ordered_log_prob(params, every_row(), rank, 1.0)).sum(), 1, rtol=1e-4
+        )
+
+
+def test_samples_follow_the_likelihood(built: tuple[Codec, Model, Params, RowLikelihood]) -> None:
+    _, model, params, _ = built
+    assert model.log_prob is not None
+    drawn = shares(model.sample(params, jax.random.key(1), 40_000, None).codes)
+    expected = np.exp(model.log_prob(params, every_row()))
+    assert np.abs(drawn - expected).sum() / 2 < 0.02
+    assert np.abs(expected - 1 / 24).sum() / 2 > 0.2  # the parameters are not those of the start
+
+
+@pytest.mark.parametrize("allowed", [{0: [1]}, {2: [0]}, {0: [3], 2: [1]}, {0: [0, 2]}])
+def test_one_choice_is_conditioned_on_exactly(
+    built: tuple[Codec, Model, Params, RowLikelihood], allowed: dict[int, list[int]]
+) -> None:
+    codec, model, params, likelihood = built
+    rows = every_row()
+    inside = np.all([np.isin(rows.codes[:, i], codes) for i, codes in allowed.items()], axis=0)
+    p = np.exp(likelihood.ordered_log_prob(params, rows, first(likelihood, set(allowed)), 1.0)) * inside
+    drawn = shares(model.sample(params, jax.random.key(2), 40_000, condition(codec, allowed)).codes)
+    assert drawn[~inside].sum() == 0
+    assert np.abs(drawn - p / p.sum()).sum() / 2 < 0.02
+
+
+def test_several_choices_are_corrected_by_importance(built: tuple[Codec, Model, Params, RowLikelihood]) -> None:
+    codec, model, params, likelihood = built
+    allowed = {0: [0, 2], 1: [1, 2], 2: [1]}
+    rows = every_row()
+    inside = np.all([np.isin(rows.codes[:, i], codes) for i, codes in allowed.items()], axis=0)
+    p = np.exp(likelihood.ordered_log_prob(params, rows, first(likelihood, set(allowed)), 1.0)) * inside
+    drawn = shares(model.sample(params, jax.random.key(3), 40_000, condition(codec, allowed)).codes)
+    assert drawn[~inside].sum() == 0
+    assert np.abs(drawn - p / p.sum()).sum() / 2 < 0.02
+    assert model.log_mass is not None
+    mass = np.exp(model.log_mass(params, jax.random.key(4), 20_000, condition(codec, allowed)))
+    np.testing.assert_allclose(mass.mean(), p.sum(), rtol=0.05)
+
+
+def test_a_rare_event_is_met_in_every_row() -> None:
+    codec, model, params, _ = small(CONFIG)
+    where = int(np.flatnonzero([len(g.index) and 0 in g.index for g in in_order(codec.layout)])[0])
+    column = list(in_order(codec.layout)[where].index).index(0)
+    params["bias"][str(where)] = params["bias"][str(where)].at[column, 2].add(-60.0)
+    drawn = model.sample(params, jax.random.key(0), 500, condition(codec, {0: [2]}))
+    assert (np.asarray(drawn.codes[:, 0]) == 2).all()
+
+
+def test_known_cells_are_kept_and_the_others_follow(built: tuple[Codec, Model, Params, RowLikelihood]) -> None:
+    codec, model, params, likelihood = built
+    n = 40_000
+    codes = jnp.tile(jnp.array([3, 0, 1], jnp.int32), (n, 1))
+    known = jnp.tile(jnp.array([True, False, True]), (n, 1)).at[::2].set(jnp.array([False, True, True]))
+    assert model.complete is not None
+    out = model.complete(params, jax.random.key(0), Batch(codes, jnp.zeros((n, 0))), known, condition(codec, {}))
+    assert (np.asarray(out.codes)[np.asarray(known)] == np.asarray(codes)[np.asarray(known)]).all()
+    rows = every_row()
+    inside = np.asarray((rows.codes[:, 0] == 3) & (rows.codes[:, 2] == 1))
+    p = np.exp(likelihood.ordered_log_prob(params, rows, first(likelihood, {0, 2}), 1.0)) * inside
+    assert np.abs(shares(out.codes[1::2]) - p / p.sum()).sum() / 2 < 0.02
+
+
+def test_no_example_influences_another_and_equal_rows_get_different_dropout(table: pa.Table) -> None:
+    codec = Codec.fit(Schema.infer(table), table)
+    model = CONFIG.build(codec.layout)
+    params = jax.tree.map(lambda a: a + 0.3, model.init(jax.random.key(0)))
+    batch = to_batch(codec.layout, jax.tree.map(jnp.asarray, pack(codec.layout, codec.encode(table.slice(0, 8)))))
+    key, done = jax.random.key(1), jnp.ones(())
+    losses = model.loss(params, batch, key, done)
+    changed = batch._replace(codes=batch.codes.at[0].set(batch.codes[1]))
+    assert losses.shape == (8,)
+    np.testing.assert_allclose(losses[1:], model.loss(params, changed, key, done)[1:], rtol=1e-5)
+    twins = jax.tree.map(lambda a: jnp.repeat(a[:1], 2, axis=0), batch)
+    one, two = model.loss(params, twins, key, done)
+    assert one != two
+
+
+def test_the_untrained_marginals_are_those_of_the_table(table: pa.Table) -> None:
+    codec = Codec.fit(Schema.infer(table), table)
+    model = CONFIG.build(codec.layout)
+    drawn = np.asarray(model.sample(model.init(jax.random.key(0)), jax.random.key(0), 20_000, None).codes)
+    for i, spec in enumerate(codec.layout):
+        found = np.bincount(drawn[:, i], minlength=spec.size) / len(drawn)
+        assert np.abs(found - spec.counts / spec.counts.sum()).sum() / 2 < 0.05
+
+
+def test_two_level_columns_come_last(table: pa.Table) -> None:
+    codec = Codec.fit(Schema.infer(table), table)
+    order = [i for g in in_order(codec.layout) for i in g.index]
+    assert sorted(order) == list(range(len(codec.layout)))
+    sizes = [codec.layout[i].size for i in order]
+    assert max(sizes[-2:]) <= 3 < min(sizes[:-2])
+
+
+def test_the_configuration_survives_json() -> None:
+    assert generator_from_json(generator_to_json(CONFIG)) == CONFIG

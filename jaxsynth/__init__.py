@@ -2,7 +2,7 @@
 
 import jaxsynth as js
 
-synth = js.fit("cohort.parquet", js.VAE(), seed=0)
+synth = js.fit("cohort.parquet", js.Autoregressive(), seed=0)
 synth.write("synthetic.parquet", rows=1_000_000, seed=1)
 """
 

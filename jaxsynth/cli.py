@@ -64,7 +64,9 @@ def schema(data: Data, out: Out = Path("schema.json"), nan_as_null: NanAsNull = 
 def fit(
     data: Data,
     out: Out = Path("model.jsynth"),
-    model: Annotated[str, typer.Option("--model", help="The generator: vae.")] = "vae",
+    model: Annotated[
+        str, typer.Option("--model", help="autoregressive, vae, gan or diffusion.")
+    ] = "autoregressive",
     schema: SchemaFile = None,
     seed: Seed = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
@@ -111,6 +113,25 @@ def sample(
     conditions = parse_where(where or [])
     written = load(model).write(out, rows, seed=seed, start=start, where=conditions or None, format=format)
     _say(f"wrote {written:,} rows to {out}")
+
+
+@app.command()
+def impute(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    data: Data,
+    out: Out,
+    seed: Seed = 0,
+    nan_as_null: NanAsNull = False,
+) -> None:
+    """Fill the missing cells of a table, given each row's observed cells."""
+    from jaxsynth.sample.files import write_stream
+    from jaxsynth.synthesizer import load
+
+    table = _read(data, nan_as_null)
+    filled = load(model).impute(table, seed=seed)
+    write_stream(filled.to_reader(), out, None)
+    cells = sum(a.null_count - b.null_count for a, b in zip(table.columns, filled.columns, strict=True))
+    _say(f"filled {cells:,} cells of {filled.num_rows:,} rows; wrote {out}")
 
 
 @app.command()

@@ -10,7 +10,7 @@ import pyarrow as pa
 from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import pack
 from jaxsynth.errors import IdentifierWarning, SchemaError, TableError
-from jaxsynth.models import VAE, Generator
+from jaxsynth.models import Autoregressive, Generator
 from jaxsynth.schema import Schema
 from jaxsynth.synthesizer import Synthesizer
 from jaxsynth.tables import as_table, check_finite
@@ -33,7 +33,7 @@ def fit(
 
     Args:
         table: a pyarrow Table, RecordBatchReader, path, or object with `__arrow_c_stream__`; n >= 1 rows.
-        generator: hyper-parameters; `VAE()` by default.
+        generator: hyper-parameters; `Autoregressive()` by default.
         schema: the table's description; inferred if None. Columns it marks as identifiers or text are not
             learned, and an `IdentifierWarning` says what happens to them.
         privacy: must be None: this release trains without differential privacy and does not pretend to.
@@ -62,7 +62,7 @@ def fit(
             "schema: every column is an identifier or text, none is left to learn; set a column's kind"
         )
     _warn_of_identifiers(schema)
-    return _fit(source, generator or VAE(), schema, seed=seed, progress=progress)
+    return _fit(source, generator or Autoregressive(), schema, seed=seed, progress=progress)
 
 
 def _fit(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from jaxsynth.errors import ConditionError, ConditionWarning
 from jaxsynth.models import Generator, Model
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
-from jaxsynth.sample.condition import Where, limits, resolve
+from jaxsynth.sample.condition import Where, limits, listed, resolve
 from jaxsynth.sample.files import write_stream
 from jaxsynth.sample.rows import RowModel
 from jaxsynth.sample.rules import Projection
@@ -122,6 +122,7 @@ class Synthesizer:
             batch_rows=batch_rows,
             condition=condition,
             limits=limits(codec, where) if where else {},
+            values=listed(codec, where) if where else {},
             projection=Projection.of(codec, where),
         )
 

@@ -39,7 +39,7 @@ def files(tmp_path: Path, synth: js.Synthesizer) -> Path:
 def test_schema_fit_and_sample(
     files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("jaxsynth.models.DEFAULTS", {"vae": TINY})
+    monkeypatch.setattr("jaxsynth.models.DEFAULTS", {"autoregressive": TINY})
     assert run("schema", files / "train.parquet", "-o", files / "s.json", monkeypatch=monkeypatch) == 0
     fit = ("fit", files / "train.parquet", "--schema", files / "s.json", "-o", files / "m.jsynth", "--seed", 4)
     assert run(*fit, monkeypatch=monkeypatch) == 0
@@ -159,3 +159,14 @@ def test_the_installed_command_starts() -> None:
     )
     assert done.returncode == 0
     assert "evaluate" in done.stdout
+
+
+def test_impute(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = js.Autoregressive(embedding=4, hidden=8, epochs=1, min_steps=20, batch=64)
+    js.fit(make_table(300), tiny, seed=0, progress=False).save(files / "ar.jsynth")
+    out = files / "full.parquet"
+    assert run("impute", files / "ar.jsynth", files / "train.parquet", "-o", out, monkeypatch=monkeypatch) == 0
+    assert sum(c.null_count for c in pq.ParquetFile(out).read().columns) == 0
+    assert "filled" in capsys.readouterr().err
+    assert run("impute", files / "model.jsynth", files / "train.parquet", "-o", out, monkeypatch=monkeypatch) == 2
+    assert "Autoregressive" in capsys.readouterr().err

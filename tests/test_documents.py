@@ -30,7 +30,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert blocks
     pq.write_table(make_table(600), tmp_path / "cohort.parquet")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(jaxsynth, "VAE", lambda: TINY)
+    monkeypatch.setattr(jaxsynth, "Autoregressive", lambda: TINY)
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
     assert (tmp_path / "report.html").exists()

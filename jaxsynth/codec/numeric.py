@@ -25,6 +25,7 @@ _PER_EXACT = 8  # occurrences a value on average, for a column to be exact
 _INFLATED = 0.015  # share of the present cells from which one value is a state of its own
 _HEAVY = 0.05  # share from which an exact value stands out of its neighbours
 _PER_INTERVAL = 32
+_POINT = 2.0**-20  # share of its interval that a point condition counts as
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +180,10 @@ class NumericCodec:
             begin[part] = np.clip(u_low - index, 0, 1)
             end[part] = np.clip(u_high - index, 0, 1)
             weight[part] = np.maximum(end[part] - begin[part], 0)
+            inside = self.quantiles.values[0] <= low <= self.quantiles.values[-1]
+            if low == high and inside and not (weight > 0).any():
+                # A single point of a column without a grid: its interval, and the one position in it.
+                weight[a + np.clip(int(u_low), 0, self.intervals - 1)] = _POINT
         if not (weight > 0).any():
             raise ConditionError(
                 f"condition on column {self.column.name!r}: no value between {low} and {high}; "

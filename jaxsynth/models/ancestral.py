@@ -100,8 +100,9 @@ class Ancestral:
         def direct() -> jax.Array:
             return self._restricted(params, draw_key, n, condition)[0]
 
-        # With equalities and one set or range at most, all weights are equal unless a column follows the open one.
-        return jax.lax.cond((open_ended.sum() > 0) & (condition.active.sum() > 1), corrected, direct)
+        # Equalities alone, or one condition alone, leave all weights equal.
+        codes: jax.Array = jax.lax.cond(open_ended.any() & (condition.active.sum() > 1), corrected, direct)
+        return codes
 
     def _restricted(
         self, params: Params, key: jax.Array, n: int, condition: Condition

@@ -42,7 +42,7 @@ class Autoregressive:
         batch, epochs, min_steps, learning_rate, weight_decay, validation, patience, ema, cuts: see `Training`.
     """
 
-    embedding: int = 6
+    embedding: int = 8
     hidden: int = 128
     any_order: float = 0.5
     dropout: float = 0.5
@@ -52,7 +52,7 @@ class Autoregressive:
     epochs: int = 25
     min_steps: int = 800
     learning_rate: float = 4e-3
-    weight_decay: float = 1.0
+    weight_decay: float = 0.3
     validation: float = 0.1
     patience: float = 0.08
     ema: float = 0.05

@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jaxsynth.codec import Allowed, Codec
 from jaxsynth.codec.category import CategoryCodec
@@ -74,6 +75,16 @@ def limits(codec: Codec, where: Where) -> dict[str, tuple[float, float]]:
     return out
 
 
+def listed(codec: Codec, where: Where) -> dict[str, NDArray[np.float64]]:
+    """The values each continuous column is conditioned to, sorted: rows are set to the nearest after decoding."""
+    out = {}
+    for name, wanted in where.items():
+        one = _codec_of(codec, name)
+        if one.spec.continuous and not isinstance(wanted, Between):
+            out[name] = np.unique([_number(one.column, w) for w in _collection(wanted)])
+    return out
+
+
 def _codec_of(codec: Codec, name: str) -> CategoryCodec | NumericCodec:
     for one in codec.columns:
         if one.column.name == name:
@@ -93,15 +104,18 @@ def _allow(codec: CategoryCodec | NumericCodec, wanted: Any) -> Allowed:
         return codec.allow(_collection(wanted))
     if isinstance(wanted, Between):
         return codec.allow(*_range(codec.column, wanted))
-    parts = [codec.allow(v, v) for v in (_number(codec.column, w) for w in _collection(wanted))]
-    if len(parts) == 1:
-        return parts[0]
-    if codec.spec.continuous:
-        raise ConditionError(
-            f"condition on column {codec.column.name!r}: a list of values on a continuous column; "
-            "give one value or between(low, high)"
-        )
-    return exact(np.max([p.weight for p in parts], axis=0))
+    return _union([codec.allow(v, v) for v in (_number(codec.column, w) for w in _collection(wanted))])
+
+
+def _union(parts: list[Allowed]) -> Allowed:
+    """Any of several conditions; values that share an interval allow all between them until `snap` decides."""
+    weight, low, high = (np.stack(rows) for rows in zip(*parts, strict=True))
+    inside = weight > 0
+    return Allowed(
+        weight=np.minimum(weight.sum(axis=0), 1.0),
+        low=np.where(inside, low, 1.0).min(axis=0),
+        high=np.where(inside, high, 0.0).max(axis=0),
+    )
 
 
 def _collection(wanted: Any) -> list[Any]:

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 import jax
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import Packed, unpack
 from jaxsynth.models import Condition
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
 from jaxsynth.sample.rules import Projection
-from jaxsynth.schema.cells import from_numbers, to_numbers, valid_mask
+from jaxsynth.schema.cells import Numbers, from_numbers, to_numbers, valid_mask
 
 Limits = Mapping[str, tuple[float, float]]
+Values = Mapping[str, NDArray[np.float64]]
 
 
 def open_stream(
@@ -28,6 +30,7 @@ def open_stream(
     batch_rows: int,
     condition: Condition | None,
     limits: Limits,
+    values: Values,
     projection: Projection,
 ) -> pa.RecordBatchReader:
     """A reader of `rows` rows that keep the schema's rules; memory is bounded by `batch_rows`."""
@@ -35,7 +38,7 @@ def open_stream(
     count = -(-(start + rows) // BLOCK_ROWS) - first
     parts = _slices(sampler.blocks(seed, first, count, condition), rows, start)
     decoded = _batches(parts, codec, rows, start, batch_rows)
-    batches = (projection.apply(_clip(batch, limits)) for batch in decoded)
+    batches = (projection.apply(_snap(_clip(batch, limits), values)) for batch in decoded)
     return pa.RecordBatchReader.from_batches(codec.schema.arrow, batches)
 
 
@@ -74,9 +77,23 @@ def _cut(part: Packed, begin: int, end: int) -> Packed:
 def _clip(batch: pa.RecordBatch, limits: Limits) -> pa.RecordBatch:
     """Hold a conditioned range exactly: float32 positions may end a hair outside it."""
     for name, (low, high) in limits.items():
-        i = batch.schema.get_field_index(name)
-        cells = batch.column(i)
-        values = np.clip(to_numbers(cells), low, high)
-        clipped = from_numbers(values, valid_mask(cells), cells.type)
-        batch = batch.set_column(i, batch.schema.field(i), clipped)
+        batch = _changed(batch, name, np.clip(_numbers(batch, name), low, high))
     return batch
+
+
+def _snap(batch: pa.RecordBatch, values: Values) -> pa.RecordBatch:
+    """Set conditioned continuous columns to the nearest of the values asked for."""
+    for name, wanted in values.items():
+        middles = (wanted[1:] + wanted[:-1]) / 2
+        batch = _changed(batch, name, wanted[np.searchsorted(middles, _numbers(batch, name))])
+    return batch
+
+
+def _numbers(batch: pa.RecordBatch, name: str) -> Numbers:
+    return to_numbers(batch.column(batch.schema.get_field_index(name)))
+
+
+def _changed(batch: pa.RecordBatch, name: str, values: Numbers) -> pa.RecordBatch:
+    i = batch.schema.get_field_index(name)
+    cells = batch.column(i)
+    return batch.set_column(i, batch.schema.field(i), from_numbers(values, valid_mask(cells), cells.type))

@@ -74,10 +74,10 @@ def test_the_other_columns_follow_the_condition(fitted: js.Synthesizer) -> None:
     made = fitted.sample(2000, seed=0, where={"b": "R"})
     assert set(made["b"].to_pylist()) == {"R"}
     known = made["a"].drop_null()
-    assert np.mean([v == "r" for v in known.to_pylist()]) > 0.9
+    assert np.mean([v == "r" for v in known.to_pylist()]) > 0.7
     ranged = fitted.sample(2000, seed=0, where={"x": js.between(280, None), "a": ["r", "s"]})
     assert min(ranged["x"].to_pylist()) >= 280
-    assert np.mean([v == "s" for v in ranged["a"].to_pylist()]) > 0.8
+    assert np.mean([v == "s" for v in ranged["a"].to_pylist()]) > 0.7
 
 
 def test_a_condition_is_weighed(fitted: js.Synthesizer, linked: pa.Table) -> None:

@@ -3,6 +3,9 @@
 Columns that a row already knows are read and not drawn, so the others follow from them exactly. A condition
 that leaves a choice (sets, ranges) is drawn first, from the model restricted to it; where several columns
 have a choice, those draws are corrected by importance resampling (Rubin 1987) in a pool of candidates.
+
+The uniforms of a block are a Latin hypercube: every row follows the model exactly, and the rows of a block
+together follow its marginals more closely than independent draws would.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from jaxsynth.codec.groups import PADDING, Group
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Batch, Condition, Params
 from jaxsynth.models.conditioning import has_position, position_limits, weights
-from jaxsynth.models.draw import draw_positions, pick_codes, resample
+from jaxsynth.models.draw import draw_positions, pick_codes, resample, stratified
 from jaxsynth.models.ordered import OrderedNet
 
 _ROWS = 256  # rows a walk: its features and hidden units stay in a core's cache
@@ -181,7 +184,7 @@ class Ancestral:
     def _walk(self, w: _Weights, key: jax.Array, b: int, given: _Given | None, codes: jax.Array) -> _Walk:
         """Visit the columns in order. Few columns of a width each get a program of their own, many share one."""
         d = len(self.layout)
-        uniforms = jax.random.uniform(key, (d, b))
+        uniforms = stratified(key, d, b)
         walk = _Walk(self._start(w, codes, given), codes, jnp.zeros((b, d)), jnp.zeros(b))
         for g, (group, at) in enumerate(zip(self.groups, self.net.starts, strict=True)):
             visit = partial(self._visit, w, uniforms, given, g)

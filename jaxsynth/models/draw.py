@@ -37,6 +37,16 @@ def pick_codes(uniforms: jax.Array, probabilities: jax.Array) -> jax.Array:
     return chosen[0] * BLOCK + _invert(block, rest)
 
 
+def stratified(key: jax.Array, columns: int, n: int) -> jax.Array:
+    """Uniforms (columns, n) in [0, 1), one in each n-th of every column, in independent random orders.
+
+    Reference: McKay, Beckman and Conover 1979, Latin hypercube sampling.
+    """
+    order_key, draw_key = jax.random.split(key)
+    order = jnp.argsort(jax.random.bits(order_key, (columns, n)), axis=1)
+    return jnp.minimum((order + jax.random.uniform(draw_key, (columns, n))) / n, 1.0 - 2.0**-24)
+
+
 def draw_block(mass: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Which entry of `mass` (a, b, m) the running sum reaches `target` in, and what is left of the target."""
     before = _prefix(mass) - mass

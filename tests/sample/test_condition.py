@@ -37,8 +37,8 @@ def within(column: str, low: Any, high: Any) -> Any:
         ),
     ],
     ids=[
-        "level", "levels", "boolean", "range", "value", "decimal range", "open range", "inflated", "numbers", "number",
-        "dates",
+        "level", "levels", "boolean", "range", "value", "decimal range", "open range", "inflated",
+        "numbers", "number", "dates",
     ],
 )  # fmt: skip
 def test_every_row_satisfies_the_condition(synth: js.Synthesizer, where: dict[str, Any], holds: Any) -> None:

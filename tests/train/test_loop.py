@@ -87,6 +87,18 @@ def test_training_stops_when_held_out_rows_gain_nothing(data: tuple[Codec, Packe
     assert history.best == int(np.argmin(history.held_out[10:])) + 10
 
 
+def test_the_rate_is_cut_before_training_stops(data: tuple[Codec, Packed]) -> None:
+    codec, packed = data
+    config = replace(TINY, learning_rate=1.0, epochs=200, patience=0.02, anneal=0.01, weight_decay=0.0).training
+    runs = [train(mean_model(), codec.layout, packed, replace(config, cuts=c), seed=0)[1] for c in (0, 3)]
+    assert [r.stopped for r in runs] == ["early", "early"]
+    assert len(runs[1].losses) >= len(runs[0].losses) + 3 * 2
+    assert min(runs[1].held_out) <= min(runs[0].held_out)
+    # Until the first cut both are one run.
+    together = len(runs[0].losses) - 1
+    assert runs[1].losses[:together] == runs[0].losses[:together]
+
+
 def test_ctrl_c_keeps_the_best_so_far_and_says_so(data: tuple[Codec, Packed]) -> None:
     codec, packed = data
 

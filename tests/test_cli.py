@@ -164,9 +164,12 @@ def test_the_installed_command_starts() -> None:
 def test_impute(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     tiny = js.Autoregressive(embedding=4, hidden=8, epochs=1, min_steps=20, batch=64)
     js.fit(make_table(300), tiny, seed=0, progress=False).save(files / "ar.jsynth")
+    pq.write_table(make_table(300), files / "gaps.parquet")
     out = files / "full.parquet"
-    assert run("impute", files / "ar.jsynth", files / "train.parquet", "-o", out, monkeypatch=monkeypatch) == 0
+    assert run("impute", files / "ar.jsynth", files / "gaps.parquet", "-o", out, monkeypatch=monkeypatch) == 0
     assert sum(c.null_count for c in pq.ParquetFile(out).read().columns) == 0
     assert "filled" in capsys.readouterr().err
-    assert run("impute", files / "model.jsynth", files / "train.parquet", "-o", out, monkeypatch=monkeypatch) == 2
+    assert (
+        run("impute", files / "model.jsynth", files / "synthetic.parquet", "-o", out, monkeypatch=monkeypatch) == 2
+    )
     assert "Autoregressive" in capsys.readouterr().err

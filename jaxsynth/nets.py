@@ -17,8 +17,6 @@ from jaxsynth.codec.groups import PADDING, Group
 
 _WIDE = 64  # unordered columns with more codes than this get a learned embedding instead of a one-hot
 _EMBEDDING = 16
-_FREE = 0.1  # weight of an ordered code's own part beside its smooth one
-_FEW = 16  # columns up to which a product each beats one batched product
 _TIME_WAVES = 32  # features of the noise level
 _RANK_WAVES = 8  # cosines of a noisy number's rank
 
@@ -168,97 +166,3 @@ class SlotMLP(nn.Module):
             if i + 1 < len(self.widths):
                 x = nn.leaky_relu(nn.LayerNorm(name=f"norm{i}")(x) if self.norm else x, 0.2)
         return x
-
-
-class CodeTables(nn.Module):
-    """A learned vector for every code: for each group, (g, width, features).
-
-    Ordered columns: the fixed smooth basis times weights, plus a small free part, so that neighbouring codes
-    share what they learn and codes that stand out can still differ.
-    """
-
-    groups: tuple[Group, ...]
-    features: int
-    scale: float
-
-    @nn.compact
-    def __call__(self) -> list[jax.Array]:
-        return [self._table(i, group) for i, group in enumerate(self.groups)]
-
-    def _table(self, i: int, group: Group) -> jax.Array:
-        start = nn.initializers.normal(self.scale)
-        shape = (len(group.index), group.width, self.features)
-        if group.basis is None:
-            return self.param(f"free{i}", start, shape, jnp.float32)
-        smooth = self.param(f"smooth{i}", start, (*shape[:1], group.basis.shape[-1], self.features), jnp.float32)
-        free = self.param(f"free{i}", start, shape, jnp.float32)
-        return jnp.einsum("gwf,gfe->gwe", jnp.asarray(group.basis), smooth) + _FREE * free
-
-
-class PairedContext(nn.Module):
-    """What each column sees of those before it, by weights of its own for every pair of columns.
-
-    Features (b, columns, e) and ranks (columns,) -> (b, columns, hidden); column i is seen by the columns of
-    higher rank. One matrix product: the order is folded into the weights.
-    """
-
-    hidden: int
-
-    @nn.compact
-    def __call__(self, features: jax.Array, rank: jax.Array) -> jax.Array:
-        b, columns, e = features.shape
-        start = nn.initializers.normal((2 / (columns * e)) ** 0.5)
-        kernel = self.param("kernel", start, (columns, e, columns, self.hidden), jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, (columns, self.hidden), jnp.float32)
-        seen = (rank[:, None] < rank).astype(jnp.float32)[:, None, :, None]
-        out = features.reshape(b, columns * e) @ (kernel * seen).reshape(columns * e, columns * self.hidden)
-        return out.reshape(b, columns, self.hidden) + bias
-
-
-class SummedContext(nn.Module):
-    """As `PairedContext` with weights that grow with the columns and not with their pairs, for wide tables.
-
-    Every column adds one vector to a running sum in order of rank; each column reads the sum so far through a
-    scale and a bias of its own (Larochelle and Murray 2011, the neural autoregressive estimator).
-    """
-
-    hidden: int
-
-    @nn.compact
-    def __call__(self, features: jax.Array, rank: jax.Array) -> jax.Array:
-        b, columns, e = features.shape
-        start = nn.initializers.normal((2 / (columns * e)) ** 0.5)
-        kernel = self.param("kernel", start, (columns, e, self.hidden), jnp.float32)
-        scale = self.param("scale", nn.initializers.ones, (columns, self.hidden), jnp.float32)
-        bias = self.param("bias", nn.initializers.normal(0.1), (columns, self.hidden), jnp.float32)
-        order = jnp.argsort(rank)
-
-        def add(total: jax.Array, column: jax.Array) -> tuple[jax.Array, jax.Array]:
-            return total + features[:, column] @ kernel[column], total
-
-        _, before = jax.lax.scan(add, jnp.zeros((b, self.hidden)), order)  # (columns, b, hidden), in rank order
-        return before[jnp.argsort(order)].transpose(1, 0, 2) * scale + bias
-
-
-class ColumnDense(nn.Module):
-    """A dense layer of its own for every column: (columns, b, in) -> (columns, b, features)."""
-
-    features: int
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        columns, _, size = x.shape
-        start = nn.initializers.normal(0.5 / size**0.5)
-        kernel = self.param("kernel", start, (columns, size, self.features), jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, (columns, self.features), jnp.float32)
-        return by_column(x, kernel) + bias[:, None]
-
-
-def by_column(x: jax.Array, weights: jax.Array) -> jax.Array:
-    """(g, b, in) and (g, in, out) -> (g, b, out).
-
-    A few columns as products of their own: XLA runs one matrix product faster than a short batch of them.
-    """
-    if len(x) > _FEW:
-        return x @ weights
-    return jnp.stack([x[i] @ weights[i] for i in range(len(x))])

@@ -4,8 +4,7 @@ Columns that a row already knows are read and not drawn, so the others follow fr
 that leaves a choice (sets, ranges) is drawn first, from the model restricted to it; where several columns
 have a choice, those draws are corrected by importance resampling (Rubin 1987) in a pool of candidates.
 
-The uniforms of a block are a Latin hypercube: every row follows the model exactly, and the rows of a block
-together follow its marginals more closely than independent draws would.
+As in the network, columns come first and rows last; only what enters and leaves has rows first.
 """
 
 from __future__ import annotations
@@ -23,41 +22,53 @@ from jaxsynth.codec.groups import PADDING, Group
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Batch, Condition, Params
 from jaxsynth.models.conditioning import has_position, position_limits, weights
-from jaxsynth.models.draw import draw_positions, pick_codes, resample, stratified
-from jaxsynth.models.ordered import OrderedNet
+from jaxsynth.models.draw import draw_positions, invert, resample
+from jaxsynth.models.ordered import OrderedNet, Span
+from jaxsynth.models.uniforms import spread_uniforms
 
 _ROWS = 256  # rows a walk: its features and hidden units stay in a core's cache
 _POOL = 4  # candidates a row where several columns of a condition have a choice
 _FEW = 16  # columns of one width up to which each gets a program of its own
 
 
-_Rows = TypeVar("_Rows")
+_Arrays = TypeVar("_Arrays")  # a tree of arrays (d, n)
 
 
-class _Weights(NamedTuple):
-    """Parameters arranged for one column after the other. Lists are by group."""
+class _Column(NamedTuple):
+    """What drawing one column needs, or several of a group stacked."""
 
-    inputs: list[jax.Array]  # (g, width, e)
-    context: dict[str, jax.Array]
-    deepen: jax.Array  # (d, hidden, hidden)
-    deepen_bias: jax.Array  # (d, hidden)
-    heads: list[tuple[jax.Array, jax.Array]]  # (g, hidden, width), (g, width)
-    tilt: jax.Array  # (d, hidden), zero for columns without positions
+    context: jax.Array  # (h, k) from the features before it, or (e, h) into the running sum
+    scale: jax.Array  # (h,) of the running sum; ones for paired columns
+    bias: jax.Array  # (h,)
+    down: jax.Array  # (rank, h)
+    down_bias: jax.Array  # (rank,)
+    up: jax.Array  # (h, rank)
+    head: jax.Array  # (width, h)
+    head_bias: jax.Array  # (width,)
+    tilt: jax.Array  # (h,)
+    inputs: jax.Array  # (width, e)
+
+
+class _At(NamedTuple):
+    """A column's place, and the place of its first feature."""
+
+    column: int
+    feature: int
 
 
 class _Walk(NamedTuple):
     """What a walk over the columns carries, for b rows."""
 
-    state: jax.Array  # features of the cells known so far (b, d, e), or their running sum (b, hidden)
-    codes: jax.Array  # int32 (b, d), model order
-    tilts: jax.Array  # float32 (b, d)
+    state: jax.Array  # features of the cells known so far (k, b), or their running sum (h, b)
+    codes: jax.Array  # int32 (d, b), model order
+    tilts: jax.Array  # float32 (d, b)
     log_mass: jax.Array  # float32 (b,)
 
 
 class _Given(NamedTuple):
     """What restricts a walk. Model order."""
 
-    known: jax.Array  # bool (b, d): cells that are read
+    known: jax.Array  # bool (d, b): cells that are read
     skip: jax.Array  # bool (d,): columns that are not visited
     allowed: list[jax.Array]  # float32 (g, width) for each group, log of the allowed share of each code
 
@@ -73,19 +84,23 @@ class Ancestral:
     def sample(self, params: Params, key: jax.Array, n: int, condition: Condition | None) -> Batch:
         """Draw n rows; under a condition every row satisfies it."""
         if condition is None:
-            weights = self._arrange(params)
-            return _in_blocks(lambda k: self._draw(weights, k, min(_ROWS, n)), key, n)
+            return self._unconditioned(params, key, n)
         given_key, rest_key = jax.random.split(key)
         known = jnp.broadcast_to(condition.active, (n, len(self.layout)))
         codes = self._choose(params, given_key, n, condition)
         batch = Batch(codes, jnp.zeros((n, len(self.net.tilted))))
-        return self._complete(params, rest_key, batch, known, known & False, condition)
+        uniforms_key, position_key = jax.random.split(rest_key)
+        uniforms = spread_uniforms(uniforms_key, len(self.layout), n)
+        return self._complete(params, (uniforms, position_key), batch, known, known & False, condition)
 
     def complete(
         self, params: Params, key: jax.Array, batch: Batch, known: jax.Array, condition: Condition
     ) -> Batch:
         """Draw the cells of `batch` that `known` does not mark, given those it marks."""
-        return self._complete(params, key, batch, known, known, condition)
+        code_key, position_key = jax.random.split(key)
+        # Independent: what is known may follow the rows' order, which spread uniforms have one of, too.
+        uniforms = jax.random.uniform(code_key, known.T.shape)
+        return self._complete(params, (uniforms, position_key), batch, known, known, condition)
 
     def log_mass(self, params: Params, key: jax.Array, n: int, condition: Condition) -> jax.Array:
         """Log importance weights of n draws of the conditioned columns; their mean weight is its probability."""
@@ -107,59 +122,61 @@ class Ancestral:
         codes: jax.Array = jax.lax.cond(open_ended.any() & (condition.active.sum() > 1), corrected, direct)
         return codes
 
+    def _unconditioned(self, params: Params, key: jax.Array, n: int) -> Batch:
+        code_key, position_key = jax.random.split(key)
+        columns = self._columns(params, full=False)
+
+        def one(uniforms: jax.Array) -> _Walk:
+            return self._walk(columns, uniforms, None, jnp.zeros(uniforms.shape, jnp.int32))
+
+        walk = _in_blocks(one, spread_uniforms(code_key, len(self.layout), n))
+        tilts = walk.tilts[self.net.tilted].T
+        positions = draw_positions(position_key, tilts, jnp.zeros_like(tilts), jnp.ones_like(tilts))
+        return self._batch(self._rows_first(walk.codes), positions)
+
     def _restricted(
         self, params: Params, key: jax.Array, n: int, condition: Condition
     ) -> tuple[jax.Array, jax.Array]:
         """The conditioned columns alone, each drawn among its allowed codes; and log p(allowed | earlier)."""
-        weights = self._arrange(params)
-        b = min(_ROWS, n)
-        none = jnp.zeros((b, len(self.layout)), jnp.bool_)
-        given = _Given(none, ~condition.active[self.net.order], self._allowed(condition))
+        columns = self._columns(params, full=True)
+        allowed = self._allowed(condition)
 
-        def one(k: jax.Array) -> tuple[jax.Array, jax.Array]:
-            walk = self._walk(weights, k, b, given, none.astype(jnp.int32))
-            return walk.codes[:, np.argsort(self.net.order)], walk.log_mass
+        def one(uniforms: jax.Array) -> _Walk:
+            none = jnp.zeros(uniforms.shape, jnp.bool_)
+            given = _Given(none, ~condition.active[self.net.order], allowed)
+            return self._walk(columns, uniforms, given, none.astype(jnp.int32))
 
-        return _in_blocks(one, key, n)
-
-    def _draw(self, weights: _Weights, key: jax.Array, b: int) -> Batch:
-        code_key, position_key = jax.random.split(key)
-        walk = self._walk(weights, code_key, b, None, jnp.zeros((b, len(self.layout)), jnp.int32))
-        tilts = walk.tilts[:, self.net.tilted]
-        positions = draw_positions(position_key, tilts, jnp.zeros_like(tilts), jnp.ones_like(tilts))
-        return self._batch(walk.codes[:, np.argsort(self.net.order)], positions)
+        walk = _in_blocks(one, spread_uniforms(key, len(self.layout), n))
+        return self._rows_first(walk.codes), walk.log_mass
 
     def _complete(
         self,
         params: Params,
-        key: jax.Array,
+        randomness: tuple[jax.Array, jax.Array],
         batch: Batch,
         known: jax.Array,
         placed: jax.Array,
         condition: Condition,
     ) -> Batch:
-        """`placed` marks the known cells whose positions are known too."""
-        weights = self._arrange(params)
-        n = len(known)
-        b = min(_ROWS, n)
+        """From uniforms (d, n) and a key; `placed` marks the known cells whose positions are known too."""
+        uniforms, position_key = randomness
+        columns = self._columns(params, full=True)
+        allowed = self._allowed(condition)
         owner = np.array([i for i, s in enumerate(self.layout) if s.continuous], np.int64)
 
-        def one(part: tuple[jax.Array, Batch, jax.Array, jax.Array]) -> Batch:
-            k, rows, cells, fixed = part
-            code_key, position_key = jax.random.split(k)
-            cells_ordered = cells[:, self.net.order]
-            given = _Given(cells_ordered, cells_ordered.all(0), self._allowed(condition))
-            walk = self._walk(weights, code_key, b, given, rows.codes[:, self.net.order])
-            codes = walk.codes[:, np.argsort(self.net.order)]
-            low, high = position_limits(self.layout, codes, condition)
-            drawn = draw_positions(position_key, walk.tilts[:, self.net.tilted], low, high)
-            return self._batch(codes, jnp.where(fixed[:, owner], rows.positions, drawn))
+        def one(part: tuple[jax.Array, jax.Array, jax.Array]) -> _Walk:
+            own_uniforms, codes, cells = part
+            return self._walk(columns, own_uniforms, _Given(cells, cells.all(1), allowed), codes)
 
-        keys = jax.random.split(key, -(-n // b))
-        padded = jax.tree.map(lambda a: _pad(a, len(keys) * b), (batch, known, placed))
-        parts = jax.tree.map(lambda a: a.reshape(len(keys), b, *a.shape[1:]), padded)
-        out = jax.lax.map(one, (keys, *parts))
-        return jax.tree.map(lambda a: a.reshape(len(keys) * b, *a.shape[2:])[:n], out)  # type: ignore[no-any-return]
+        walk = _in_blocks(one, (uniforms, batch.codes.T[self.net.order], known.T[self.net.order]))
+        codes = self._rows_first(walk.codes)
+        low, high = position_limits(self.layout, codes, condition)
+        drawn = draw_positions(position_key, walk.tilts[self.net.tilted].T, low, high)
+        return self._batch(codes, jnp.where(placed[:, owner], batch.positions, drawn))
+
+    def _rows_first(self, codes: jax.Array) -> jax.Array:
+        """Codes (d, n) in the model's order as (n, d) in the layout's."""
+        return codes[np.argsort(self.net.order)].T
 
     def _batch(self, codes: jax.Array, positions: jax.Array) -> Batch:
         """Positions only where the code has one."""
@@ -169,126 +186,177 @@ class Ancestral:
         """Log of the allowed share of every code, (g, width) for each group; -inf-like where nothing is."""
         return [_log(jnp.asarray(weights(g, condition))[:, 0]) for g in self.groups]
 
-    def _arrange(self, params: Params) -> _Weights:
-        tilt = jnp.zeros((len(self.layout), self.net.hidden)).at[self.net.tilted].set(params["tilt"])
-        deepen = params["deepen"]
-        return _Weights(
-            inputs=self.net.inputs(params),
-            context=params["context"],
-            deepen=deepen["kernel"],
-            deepen_bias=deepen["bias"],
-            heads=self.net.outputs(params),
-            tilt=tilt,
-        )
+    def _columns(self, params: Params, *, full: bool) -> list[list[_Column] | _Column]:
+        """For each group its columns one by one, or stacked if they are many.
 
-    def _walk(self, w: _Weights, key: jax.Array, b: int, given: _Given | None, codes: jax.Array) -> _Walk:
-        """Visit the columns in order. Few columns of a width each get a program of their own, many share one."""
-        d = len(self.layout)
-        uniforms = stratified(key, d, b)
-        walk = _Walk(self._start(w, codes, given), codes, jnp.zeros((b, d)), jnp.zeros(b))
-        for g, (group, at) in enumerate(zip(self.groups, self.net.starts, strict=True)):
-            visit = partial(self._visit, w, uniforms, given, g)
-            if len(group.index) <= _FEW:
-                for i in range(len(group.index)):
-                    walk = visit(at + i, walk, i, at + i)
-            else:
-                end = at + len(group.index)
-                walk = jax.lax.fori_loop(
-                    0, len(group.index), lambda i, x, v=visit, a=at, e=end: v(e, x, i, a + i), walk
+        Without known cells (`full` is False) a column's context ends where no earlier column can be.
+        """
+        out: list[list[_Column] | _Column] = []
+        inputs, outputs = self.net.inputs(params), self.net.outputs(params)
+        for s, span in enumerate(self.net.spans):
+            for g in span.groups:
+                count = len(self.groups[g].index)
+                at = self.net.starts[g] - span.columns.start
+                own = slice(at, at + count)
+                deepen = params["deepen"][str(s)]
+                stacked = _Column(
+                    **self._context(params, span, own),
+                    down=deepen["down"][own],
+                    down_bias=deepen["bias"][own],
+                    up=deepen["up"][own],
+                    head=outputs[g][0],
+                    head_bias=outputs[g][1],
+                    tilt=params["tilt"][str(s)][own],
+                    inputs=inputs[g],
                 )
+                out.append(self._split(stacked, span, at, full=full))
+        return out
+
+    def _context(self, params: Params, span: Span, own: slice) -> dict[str, jax.Array | None]:
+        """Weights of the context for the columns `own` of a span."""
+        context, h = params["context"], span.sizes.hidden
+        if not self.net.paired:
+            return {n: context[k][own] for n, k in (("context", "kernel"), ("scale", "scale"), ("bias", "bias"))}
+        units = slice(span.units.start + own.start * h, span.units.start + own.stop * h)
+        kernel = context["kernel"][units].reshape(own.stop - own.start, h, -1)
+        return {"context": kernel, "scale": None, "bias": context["bias"][units].reshape(-1, h)}
+
+    def _split(self, stacked: _Column, span: Span, at: int, *, full: bool) -> list[_Column] | _Column:
+        """`at` is the first column's place in the span."""
+        count, e = len(stacked.head), span.sizes.embedding
+        before = [span.features.start + (at + i) * e for i in range(count)]
+        cut = self.net.paired and not full
+        if count > _FEW:
+            return stacked._replace(context=stacked.context[:, :, : before[-1]]) if cut else stacked
+        columns = [jax.tree.map(lambda a, i=i: a[i], stacked) for i in range(count)]
+        return [c._replace(context=c.context[:, :k]) if cut else c for c, k in zip(columns, before, strict=True)]
+
+    def _walk(
+        self, columns: list[list[_Column] | _Column], uniforms: jax.Array, given: _Given | None, codes: jax.Array
+    ) -> _Walk:
+        """Visit the columns in order. Few columns of a width each get a program of their own, many share one."""
+        d, b = codes.shape
+        walk = _Walk(self._start(columns, codes, given), codes, jnp.zeros((d, b)), jnp.zeros(b))
+        for span in self.net.spans:
+            for g in span.groups:
+                walk = self._visit_group(columns[g], span, g, uniforms, given, walk)
         return walk
 
-    def _start(self, w: _Weights, codes: jax.Array, given: _Given | None) -> jax.Array:
-        b, d = codes.shape
-        size = w.inputs[0].shape[-1]
+    def _visit_group(
+        self,
+        own: list[_Column] | _Column,
+        span: Span,
+        g: int,
+        uniforms: jax.Array,
+        given: _Given | None,
+        walk: _Walk,
+    ) -> _Walk:
+        first, e = self.net.starts[g], span.sizes.embedding
+        place = span.features.start + (first - span.columns.start) * e
+
+        def visit(i: int, walk: _Walk, column: _Column) -> _Walk:
+            at = _At(first + i, place + i * e)
+            if given is None:
+                return self._visit(column, uniforms, None, None, at, walk)
+            drawn = partial(self._visit, column, uniforms, given, given.allowed[g][i], at)
+            return jax.lax.cond(given.skip[at.column], lambda w: w, drawn, walk)  # type: ignore[no-any-return]
+
+        if isinstance(own, list):
+            for i, column in enumerate(own):
+                walk = visit(i, walk, column)
+            return walk
+        return jax.lax.fori_loop(
+            0, len(own.head), lambda i, w: visit(i, w, jax.tree.map(lambda a: a[i], own)), walk
+        )
+
+    def _start(
+        self, columns: list[list[_Column] | _Column], codes: jax.Array, given: _Given | None
+    ) -> jax.Array:
+        """The state before the first column: features of the known cells."""
+        b = codes.shape[1]
         if given is None:
-            return jnp.zeros((b, d, size) if self.net.paired else (b, self.net.hidden))
-        parts = []
-        for group, at, table in zip(self.groups, self.net.starts, w.inputs, strict=True):
-            own = codes[:, at : at + len(group.index)]
-            parts.append(table[np.arange(len(group.index)), own])
-        features = jnp.where(given.known[..., None], jnp.concatenate(parts, axis=1), 0.0)
+            return jnp.zeros((self.net.features if self.net.paired else self.net.spans[0].sizes.hidden, b))
+        features = self.net.lookup(_each(columns, "inputs"), codes)
+        sizes = [s.sizes.embedding for s in self.net.spans for _ in s.columns]
+        features = jnp.where(jnp.repeat(given.known, np.array(sizes), axis=0), features, 0.0)
         if self.net.paired:
             return features
-        return jnp.einsum("bde,deh->bh", features, w.context["kernel"])
+        kernel = jnp.concatenate(_each(columns, "context"))  # (d, h, e)
+        return jnp.einsum("dhe,deb->hb", kernel, features.reshape(len(kernel), -1, b))
 
     def _visit(
         self,
-        w: _Weights,
+        w: _Column,
         uniforms: jax.Array,
         given: _Given | None,
-        g: int,
-        seen: int,
+        allowed: jax.Array | None,
+        at: _At,
         walk: _Walk,
-        i: int,
-        j: int,
     ) -> _Walk:
-        """Draw column j, the i-th of group g; without known cells only the first `seen` columns can matter."""
-        if given is None:
-            return self._visited(w, uniforms, None, g, seen, walk, i, j)
-        d = len(self.layout)
-        return jax.lax.cond(  # type: ignore[no-any-return]
-            given.skip[j], lambda x: x, lambda x: self._visited(w, uniforms, given, g, d, x, i, j), walk
-        )
-
-    def _visited(
-        self,
-        w: _Weights,
-        uniforms: jax.Array,
-        given: _Given | None,
-        g: int,
-        seen: int,
-        walk: _Walk,
-        i: int,
-        j: int,
-    ) -> _Walk:
-        h = jax.nn.relu(self._context(w, walk.state, seen, j))
-        h = h + jax.nn.relu(h @ w.deepen[j] + w.deepen_bias[j])
-        kernel, bias = w.heads[g]
-        logits, mass = h @ kernel[i] + bias[i], walk.log_mass
-        if given is not None:
-            before = jax.nn.logsumexp(logits, axis=1)
-            logits = logits + given.allowed[g][i]
-            inside = jax.nn.logsumexp(logits, axis=1) - before
-            mass = mass + jnp.where(given.known[:, j], 0.0, inside)
-        code = pick_codes(uniforms[j][None], jax.nn.softmax(logits)[None])[0]
-        if given is not None:
-            code = jnp.where(given.known[:, j], walk.codes[:, j], code)
+        """Draw one column, and enter it into the walk."""
+        h = self._hidden(w, walk.state)
+        logits, mass = w.head @ h + w.head_bias[:, None], walk.log_mass
+        known = None
+        if given is not None and allowed is not None:
+            known = given.known[at.column]
+            inside = logits + allowed[:, None]
+            share = jax.nn.logsumexp(inside, axis=0) - jax.nn.logsumexp(logits, axis=0)
+            logits, mass = inside, mass + jnp.where(known, 0.0, share)
+        code = invert(uniforms[at.column], jnp.exp(logits - logits.max(0)))
+        if known is not None:
+            code = jnp.where(known, walk.codes[at.column], code)
         return _Walk(
-            state=self._extended(w, walk.state, w.inputs[g][i][code], given, j),
-            codes=walk.codes.at[:, j].set(code),
-            tilts=walk.tilts.at[:, j].set(h @ w.tilt[j]),
+            state=self._extended(w, walk.state, code, known, at),
+            codes=walk.codes.at[at.column].set(code),
+            tilts=walk.tilts.at[at.column].set(w.tilt @ h),
             log_mass=mass,
         )
 
-    def _context(self, w: _Weights, state: jax.Array, seen: int, j: int) -> jax.Array:
-        """What column j sees, (b, hidden)."""
-        if not self.net.paired:
-            return state * w.context["scale"][j] + w.context["bias"][j]
-        kernel = w.context["kernel"][:seen, :, j].reshape(-1, self.net.hidden)
-        return state[:, :seen].reshape(len(state), -1) @ kernel + w.context["bias"][j]
+    def _hidden(self, w: _Column, state: jax.Array) -> jax.Array:
+        """A column's hidden units (h, b), or (h, 1) where no column is before it."""
+        if w.scale is not None:
+            seen = w.scale[:, None] * state + w.bias[:, None]
+        elif w.context.shape[1]:
+            seen = w.context @ state[: w.context.shape[1]] + w.bias[:, None]
+        else:
+            seen = w.bias[:, None]
+        h = jax.nn.relu(seen)
+        return h + w.up @ jax.nn.relu(w.down @ h + w.down_bias[:, None])
 
     def _extended(
-        self, w: _Weights, state: jax.Array, features: jax.Array, given: _Given | None, j: int
+        self, w: _Column, state: jax.Array, code: jax.Array, known: jax.Array | None, at: _At
     ) -> jax.Array:
-        """The state with column j's features in it."""
+        """The state with the column's features in it."""
+        features = w.inputs[code].T  # (e, b)
         if self.net.paired:
-            return state.at[:, j].set(features)
-        new = features if given is None else jnp.where(given.known[:, j, None], 0.0, features)
-        return state + new @ w.context["kernel"][j]
+            return jax.lax.dynamic_update_slice_in_dim(state, features, at.feature, axis=0)
+        new = features if known is None else jnp.where(known, 0.0, features)
+        return state + w.context @ new
 
 
-def _in_blocks(draw: Callable[[jax.Array], _Rows], key: jax.Array, n: int) -> _Rows:
-    """`draw` for as many keys as n rows need, one block after the other; the first n rows."""
+def _each(columns: list[list[_Column] | _Column], name: str) -> list[jax.Array]:
+    """A field of all columns, stacked by group."""
+    return [
+        jnp.stack([getattr(c, name) for c in own]) if isinstance(own, list) else getattr(own, name)
+        for own in columns
+    ]
+
+
+def _in_blocks(walk: Callable[[_Arrays], _Walk], rows: _Arrays) -> _Walk:
+    """Walk arrays (d, n) in blocks of their last axis, one block after the other."""
+    n = jax.tree.leaves(rows)[0].shape[1]
     b = min(_ROWS, n)
-    out = jax.lax.map(draw, jax.random.split(key, -(-n // b)))
-    return jax.tree.map(lambda a: a.reshape(a.shape[0] * a.shape[1], *a.shape[2:])[:n], out)  # type: ignore[no-any-return]
+    blocks = -(-n // b)
+
+    def cut(a: jax.Array) -> jax.Array:
+        padded = jnp.pad(a, ((0, 0), (0, blocks * b - n)))
+        return padded.reshape(len(a), blocks, b).transpose(1, 0, 2)
+
+    out = jax.lax.map(walk, jax.tree.map(cut, rows))
+    joined = jax.tree.map(lambda a: jnp.moveaxis(a, 0, -2), out)
+    return jax.tree.map(lambda a: a.reshape(*a.shape[:-2], blocks * b)[..., :n], joined)  # type: ignore[no-any-return]
 
 
 def _log(share: jax.Array) -> jax.Array:
     """Log, far below any logit where the share is nothing."""
     return jnp.where(share > 0, jnp.log(jnp.maximum(share, 1e-30)), 2 * PADDING)
-
-
-def _pad(a: jax.Array, rows: int) -> jax.Array:
-    return jnp.pad(a, [(0, rows - len(a))] + [(0, 0)] * (a.ndim - 1))

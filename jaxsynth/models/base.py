@@ -112,7 +112,7 @@ class Training:
     """How a model is trained; part of a generator's hyper-parameters.
 
     Attributes:
-        batch: rows a step.
+        batch: rows a step at most.
         epochs: passes over the training rows at most.
         min_steps: small tables get more passes until this many steps.
         learning_rate: peak of the warm-up and cosine schedule.
@@ -121,6 +121,7 @@ class Training:
         patience: share of the run without improvement on the held-out rows before stopping.
         settle: share of the run in which terms of the loss are phased in; no epoch in it is kept or stops.
         ema: horizon of the parameters' exponential moving average, as a share of all steps.
+        pass_steps: tables too small for this many steps a pass are trained in smaller batches; 0 for all alike.
         cuts: how often the learning rate is cut to a third, going on from the best parameters, before patience
             that runs out ends training. A table that over-fits early is then annealed early.
     """
@@ -134,6 +135,7 @@ class Training:
     patience: float
     settle: float
     ema: float
+    pass_steps: int = 0
     cuts: int = 0
 
 

@@ -37,16 +37,6 @@ def pick_codes(uniforms: jax.Array, probabilities: jax.Array) -> jax.Array:
     return chosen[0] * BLOCK + _invert(block, rest)
 
 
-def stratified(key: jax.Array, columns: int, n: int) -> jax.Array:
-    """Uniforms (columns, n) in [0, 1), one in each n-th of every column, in independent random orders.
-
-    Reference: McKay, Beckman and Conover 1979, Latin hypercube sampling.
-    """
-    order_key, draw_key = jax.random.split(key)
-    order = jnp.argsort(jax.random.bits(order_key, (columns, n)), axis=1)
-    return jnp.minimum((order + jax.random.uniform(draw_key, (columns, n))) / n, 1.0 - 2.0**-24)
-
-
 def draw_block(mass: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Which entry of `mass` (a, b, m) the running sum reaches `target` in, and what is left of the target."""
     before = _prefix(mass) - mass
@@ -62,6 +52,43 @@ def _prefix(x: jax.Array) -> jax.Array:
     """Inclusive prefix sums over the last axis by a triangular product: XLA's cumsum is a slow window."""
     size = x.shape[-1]
     return x @ jnp.asarray(np.triu(np.ones((size, size), np.float32)))
+
+
+def invert(uniforms: jax.Array, p: jax.Array) -> jax.Array:
+    """One code a row by inversion, for one column with rows last; never a code of probability 0.
+
+    Args:
+        uniforms: (b,) in [0, 1).
+        p: float32 (width, b), any width, need not sum to 1.
+
+    Returns:
+        int32 (b,).
+    """
+    return _search(p, uniforms * (1 - 1e-6))[0]
+
+
+def _search(p: jax.Array, share: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Which entry of p (m, b) the running sum reaches this share of the total in, and how far into it."""
+    if len(p) <= BLOCK:
+        return _locate(p, share * _upto(p)[-1])
+    blocks = jnp.pad(p, ((0, -len(p) % BLOCK), (0, 0))).reshape(-1, BLOCK, p.shape[1])
+    outer, rest = _search(blocks.sum(1), share)
+    # A masked sum: gathers of single numbers do not vectorise.
+    own = jnp.where(outer == np.arange(len(blocks))[:, None, None], blocks, 0.0).sum(0)
+    index, rest = _locate(own, jnp.clip(rest, 0.0, own.sum(0) * (1 - 1e-6)))
+    return outer * BLOCK + index, rest
+
+
+def _locate(p: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
+    upto = _upto(p)
+    index = jnp.minimum((upto <= target).sum(0), len(p) - 1)
+    before = jnp.where(index == np.arange(len(p))[:, None], upto - p, 0.0).sum(0)
+    return index, target - before
+
+
+def _upto(p: jax.Array) -> jax.Array:
+    """Inclusive running sums over the first axis."""
+    return jnp.asarray(np.tril(np.ones((len(p), len(p)), np.float32))) @ p
 
 
 def resample(key: jax.Array, log_weights: jax.Array, n: int) -> jax.Array:

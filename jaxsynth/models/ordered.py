@@ -1,11 +1,15 @@
 """The network of the autoregressive model: code tables, context of earlier columns, a head for each column.
 
-Columns are in the model's own order throughout: group after group, narrow ones first.
+Columns are in the model's own order throughout: group after group, narrow ones first. Rows come last in
+every array, (units, b): all products are then plain matrix products with rows in the vector lanes, and
+nothing is transposed between layers, which on a CPU is half of a step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +18,44 @@ import numpy as np
 from jaxsynth.codec.groups import Group
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Params
-from jaxsynth.nets import CodeTables, ColumnDense, PairedContext, SummedContext, apply, by_column
+from jaxsynth.models.ordered_layers import (
+    CodeTables,
+    ColumnResidual,
+    PairedContext,
+    Start,
+    SummedContext,
+    by_column,
+    draw_start,
+)
+
+_SPAN = 4096  # hidden units that all columns share beyond `hidden` each
+_LEAST = 48  # hidden units a column has however many there are
+_NARROW = 4  # codes of the narrowest columns
+_MEDIUM = 64
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of the network a column gets.
+
+    Attributes:
+        embedding: features of a code as an input.
+        hidden: units.
+    """
+
+    embedding: int
+    hidden: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """Neighbouring columns of equal sizes. Places, features and units are counted over all columns."""
+
+    sizes: Sizes
+    groups: range
+    columns: range
+    features: range
+    units: range
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,37 +66,51 @@ class OrderedNet:
         groups: columns of like width.
         order: int (d,), the layout column at each place of the model's order.
         starts: the place of each group's first column.
+        spans: neighbouring groups of equal sizes.
         tilted: int (v,), the place of each continuous column, in layout order.
     """
 
     groups: tuple[Group, ...]
     order: np.ndarray
     starts: tuple[int, ...]
+    spans: tuple[Span, ...]
     tilted: np.ndarray
-    hidden: int
     embed: CodeTables
     context: PairedContext | SummedContext
-    deepen: ColumnDense
+    deepen: tuple[ColumnResidual, ...]
     heads: CodeTables
 
     @classmethod
     def make(
-        cls, layout: tuple[CodeSpec, ...], groups: tuple[Group, ...], embedding: int, hidden: int, paired: int
+        cls,
+        layout: tuple[CodeSpec, ...],
+        groups: tuple[Group, ...],
+        *,
+        embedding: int,
+        hidden: int,
+        rank: int,
+        paired: int,
     ) -> OrderedNet:
         """Lay the columns out group after group; `paired` columns at most get weights for every pair."""
         order = np.concatenate([np.array(g.index) for g in groups])
-        sizes = [len(g.index) for g in groups]
         place = np.argsort(order)
+        sizes = _sizes(groups, embedding, hidden, even=len(order) > paired)
+        spans = tuple(_spans(groups, sizes))
+        context = (
+            PairedContext(spans[-1].features.stop, spans[-1].units.stop)
+            if len(order) <= paired
+            else SummedContext(len(order), sizes[0].embedding, sizes[0].hidden)
+        )
         return cls(
             groups=groups,
             order=order,
-            starts=tuple(np.cumsum([0, *sizes[:-1]]).tolist()),
+            starts=tuple(np.cumsum([0, *(len(g.index) for g in groups[:-1])]).tolist()),
+            spans=spans,
             tilted=np.array([place[i] for i, s in enumerate(layout) if s.continuous], np.int64),
-            hidden=hidden,
-            embed=CodeTables(groups, embedding, 0.4),
-            context=PairedContext(hidden) if len(order) <= paired else SummedContext(hidden),
-            deepen=ColumnDense(hidden),
-            heads=CodeTables(groups, hidden, 0.01),
+            embed=CodeTables(groups, tuple(s.embedding for s in sizes), 0.4),
+            context=context,
+            deepen=tuple(ColumnResidual(len(s.columns), s.sizes.hidden, rank) for s in spans),
+            heads=CodeTables(groups, tuple(s.hidden for s in sizes), 0.01),
         )
 
     @property
@@ -68,53 +123,114 @@ class OrderedNet:
         """Whether every pair of columns has weights of its own."""
         return isinstance(self.context, PairedContext)
 
+    @property
+    def features(self) -> int:
+        """Features of all columns together."""
+        return self.spans[-1].features.stop
+
+    @property
+    def units(self) -> int:
+        """Hidden units of all columns together."""
+        return self.spans[-1].units.stop
+
     def init(self, key: jax.Array) -> Params:
         """Heads start at the training frequencies, with no dependence between columns."""
-        keys = jax.random.split(key, 4)
-        d = len(self.order)
-        features = jnp.zeros((1, d, self.embed.features))
-        return {
-            "embed": self.embed.init(keys[0])["params"],
-            "context": self.context.init(keys[1], features, self.rank)["params"],
-            "deepen": self.deepen.init(keys[2], jnp.zeros((d, 1, self.hidden)))["params"],
-            "heads": self.heads.init(keys[3])["params"],
-            "bias": {str(i): jnp.zeros_like(g.prior) for i, g in enumerate(self.groups)},
-            "tilt": jnp.zeros((len(self.tilted), self.hidden)),
+        deepen = {str(i): layer.start() for i, layer in enumerate(self.deepen)}
+        starts = {
+            "embed": self.embed.start(),
+            "context": self.context.start(),
+            "deepen": deepen,
+            "heads": self.heads.start(),
+            "bias": {str(i): Start(g.prior.shape) for i, g in enumerate(self.groups)},
+            "tilt": {str(i): Start((len(s.columns), s.sizes.hidden)) for i, s in enumerate(self.spans)},
         }
+        return draw_start(key, starts)
 
     def inputs(self, params: Params) -> list[jax.Array]:
         """For each group the feature vectors of its codes, (g, width, e)."""
-        return apply(self.embed, params["embed"])  # type: ignore[no-any-return]
+        return self.embed(params["embed"])
+
+    def lookup(self, tables: list[jax.Array], codes: jax.Array) -> jax.Array:
+        """Features (k, b) of codes (d, b) by the `inputs`: for each span one gather, and one scatter backwards."""
+        parts = []
+        for span in self.spans:
+            own = [tables[i] for i in span.groups]
+            widths = [t.shape[1] for t in own for _ in range(t.shape[0])]
+            flat = jnp.concatenate([t.reshape(-1, t.shape[-1]) for t in own])
+            offsets = np.cumsum([0, *widths[:-1]])[:, None]
+            found = flat[codes[span.columns.start : span.columns.stop] + offsets]  # (columns, b, e)
+            parts.append(found.transpose(0, 2, 1).reshape(len(span.features), -1))
+        return jnp.concatenate(parts)
 
     def hidden_units(
         self, params: Params, features: jax.Array, rank: jax.Array, keep: jax.Array | float
-    ) -> jax.Array:
-        """Features (b, d, e) -> each column's hidden units, (d, b, hidden)."""
-        seen = apply(self.context, params["context"], features, rank).transpose(1, 0, 2)
-        h = jax.nn.relu(seen) * keep
-        return h + jax.nn.relu(apply(self.deepen, params["deepen"], h))
+    ) -> list[jax.Array]:
+        """Features (k, b) -> for each span its columns' hidden units, (columns, hidden, b).
 
-    def outputs(self, params: Params) -> list[tuple[jax.Array, jax.Array]]:
-        """For each group the weights (g, hidden, width) and biases (g, width) of its heads."""
-        tables = apply(self.heads, params["heads"])
+        `keep` are factors (u, b) of the units, or 1.
+        """
+        seen = jax.nn.relu(self._context(params["context"], features, rank)) * keep
         out = []
-        for i, (group, table) in enumerate(zip(self.groups, tables, strict=True)):
-            # Relative to the training frequencies, so that weight decay pulls towards those.
-            out.append((table.transpose(0, 2, 1), params["bias"][str(i)] + jnp.asarray(group.prior)))
+        for i, (span, deepen) in enumerate(zip(self.spans, self.deepen, strict=True)):
+            own = seen[span.units.start : span.units.stop].reshape(len(span.columns), span.sizes.hidden, -1)
+            out.append(deepen(params["deepen"][str(i)], own))
         return out
 
-    def logits(self, params: Params, h: jax.Array) -> list[jax.Array]:
-        """For each group (g, b, width)."""
-        heads = zip(self.groups, self.starts, self.outputs(params), strict=True)
-        return [by_column(h[at : at + len(g.index)], w) + bias[:, None] for g, at, (w, bias) in heads]
+    def _context(self, params: Params, features: jax.Array, rank: jax.Array) -> jax.Array:
+        """What each column sees of those of lower rank, (u, b)."""
+        sizes = [s.sizes for s in self.spans for _ in s.columns]
+        if isinstance(self.context, SummedContext):
+            columns = features.reshape(len(sizes), sizes[0].embedding, -1)
+            return self.context(params, columns, rank).reshape(self.units, -1)
+        owner = np.repeat(np.arange(len(sizes)), [s.embedding for s in sizes])
+        reader = np.repeat(np.arange(len(sizes)), [s.hidden for s in sizes])
+        return self.context(params, features, rank[owner] < rank[reader][:, None])
 
-    def tilts(self, params: Params, h: jax.Array) -> jax.Array:
-        """How positions lean inside their interval, (b, v)."""
-        return jnp.einsum("vbh,vh->bv", h[self.tilted], params["tilt"])
+    def outputs(self, params: Params) -> list[tuple[jax.Array, jax.Array]]:
+        """For each group the weights (g, width, hidden) and biases (g, width) of its heads."""
+        tables = self.heads(params["heads"])
+        # Relative to the training frequencies, so that weight decay pulls towards those.
+        return [
+            (table, params["bias"][str(i)] + jnp.asarray(group.prior))
+            for i, (group, table) in enumerate(zip(self.groups, tables, strict=True))
+        ]
+
+    def logits(self, params: Params, h: list[jax.Array]) -> list[jax.Array]:
+        """For each group (g, width, b)."""
+        weights, out = self.outputs(params), []
+        for span, units in zip(self.spans, h, strict=True):
+            for i in span.groups:
+                at = self.starts[i] - span.columns.start
+                table, bias = weights[i]
+                out.append(by_column(table, units[at : at + len(table)]) + bias[..., None])
+        return out
+
+    def tilts(self, params: Params, h: list[jax.Array]) -> jax.Array:
+        """How positions lean inside their interval, (v, b)."""
+        own = [(units * params["tilt"][str(i)][..., None]).sum(1) for i, units in enumerate(h)]
+        return jnp.concatenate(own)[self.tilted]
 
 
-def lookup(tables: list[jax.Array], codes: jax.Array) -> jax.Array:
-    """Feature vectors (b, d, e) of codes (b, d), from one flat table: one gather, one scatter backwards."""
-    sizes = [width for t in tables for width in [t.shape[1]] * t.shape[0]]
-    flat = jnp.concatenate([t.reshape(-1, t.shape[-1]) for t in tables])
-    return flat[codes + np.cumsum([0, *sizes[:-1]])]
+def _sizes(groups: tuple[Group, ...], embedding: int, hidden: int, *, even: bool) -> tuple[Sizes, ...]:
+    """Narrow columns say less and need less; many columns share what a wide table's rows can teach."""
+    columns = sum(len(g.index) for g in groups)
+    most = min(hidden, max(_LEAST, _SPAN // columns // 16 * 16))
+    sizes = []
+    for group in groups:
+        narrow = 2 if group.width <= _NARROW else 4 if group.width <= _MEDIUM else embedding
+        sizes.append(Sizes(min(embedding, narrow), most))
+    if even:
+        return (Sizes(max(s.embedding for s in sizes), most),) * len(sizes)
+    return tuple(sizes)
+
+
+def _spans(groups: tuple[Group, ...], sizes: tuple[Sizes, ...]) -> Iterator[Span]:
+    column = feature = unit = 0
+    for own, members in groupby(range(len(groups)), key=lambda i: sizes[i]):
+        ids = list(members)
+        count = sum(len(groups[i].index) for i in ids)
+        ends = column + count, feature + count * own.embedding, unit + count * own.hidden
+        yield Span(
+            own, range(ids[0], ids[-1] + 1), range(column, ends[0]), range(feature, ends[1]), range(unit, ends[2])
+        )
+        column, feature, unit = ends

@@ -92,7 +92,7 @@ def train(
     everywhere = NamedSharding(mesh, _SAME)
     rows, held_rows = jax.device_put((_take(data, kept), _take(data, held)), everywhere)
     init_key, *keys = jax.random.split(jax.random.key(seed), 3)
-    vector, restore = ravel_pytree(model.init(init_key))
+    vector, restore = ravel_pytree(jax.jit(model.init)(init_key))
     stepper = _stepper(model, layout, plan, restore, plan.batch // mesh.size)
     state = stepper.start(vector, jax.random.fold_in(init_key, 1))
     state, keys, resident = jax.device_put((state, keys, stepper.resident(rows)), everywhere)

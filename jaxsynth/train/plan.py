@@ -10,6 +10,7 @@ import numpy as np
 from jaxsynth.models import Training
 
 _MIN_VALIDATION = 50  # held-out rows below which early stopping would follow noise
+_LEAST_BATCH = 32  # rows; smaller batches use a vector unit badly and teach no better
 _CHUNK_STEPS = 16  # tiny tables run several passes a compiled call
 
 
@@ -46,11 +47,19 @@ class Plan:
 
 def make_plan(rows: int, training: Training) -> Plan:
     """Chunks and steps for `rows` training rows."""
-    batch = min(training.batch, rows)
+    batch = _batch(rows, training)
     steps = rows // batch
     passes = max(1, _CHUNK_STEPS // steps)
     epochs = max(training.epochs, math.ceil(training.min_steps / steps))
     return Plan(rows, batch, steps * passes, math.ceil(epochs / passes), training)
+
+
+def _batch(rows: int, training: Training) -> int:
+    """The greatest power of two that gives a pass `pass_steps` steps, if that is less than the batch asked for."""
+    if not training.pass_steps:
+        return min(training.batch, rows)
+    most = 1 << max(rows // training.pass_steps, 1).bit_length() - 1
+    return min(training.batch, max(_LEAST_BATCH, most), rows)
 
 
 def split_rows(rows: int, training: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:

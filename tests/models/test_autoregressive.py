@@ -31,7 +31,7 @@ def small(config: Autoregressive) -> tuple[Codec, Model, Params, RowLikelihood]:
         lambda a: a + 0.8 * jax.random.normal(next(keys), a.shape), model.init(jax.random.key(0))
     )
     groups = in_order(codec.layout)
-    net = OrderedNet.make(codec.layout, groups, config.embedding, config.hidden, config.paired_columns)
+    net = OrderedNet.make(codec.layout, groups, embedding=config.embedding, hidden=config.hidden, rank=config.rank, paired=config.paired_columns)
     return codec, model, params, RowLikelihood(config, groups, codec.layout, net)
 
 

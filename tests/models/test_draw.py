@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density, resample, stratified
+from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density, resample
 
 
 @pytest.mark.parametrize("width", [2, 16, 64, 512])
@@ -64,11 +64,3 @@ def test_resampling_follows_the_weights() -> None:
     counts = np.bincount(index, minlength=50)
     np.testing.assert_allclose(counts, weights / weights.sum() * 20_000, atol=2.1)
     assert abs(np.corrcoef(index[:-1], index[1:])[0, 1]) < 0.05
-
-
-def test_stratified_uniforms_fill_every_stratum_once_in_unrelated_orders() -> None:
-    u = np.asarray(stratified(jax.random.key(0), 3, 256))
-    assert u.shape == (3, 256)
-    assert (np.sort(np.floor(u * 256), axis=1) == np.arange(256)).all()
-    assert np.abs(np.corrcoef(u) - np.eye(3)).max() < 0.2
-    assert not (u == np.asarray(stratified(jax.random.key(1), 3, 256))).any()

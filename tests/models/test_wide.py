@@ -20,7 +20,7 @@ def test_hundreds_of_two_level_columns_share_a_context() -> None:
     )
     synth = js.fit(table, tiny, seed=0, progress=False)
     layout = synth.artefact.codec.layout
-    net = OrderedNet.make(layout, in_order(layout), tiny.embedding, tiny.hidden, tiny.paired_columns)
+    net = OrderedNet.make(layout, in_order(layout), embedding=tiny.embedding, hidden=tiny.hidden, rank=tiny.rank, paired=tiny.paired_columns)
     assert not net.paired
     made = np.stack([c.to_numpy() for c in synth.sample(1000, seed=0).columns], axis=1).astype(float)
     assert abs(made.mean() - cells.mean()) < 0.03

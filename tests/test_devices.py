@@ -1,17 +1,23 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import softmax
 
-import pytest
-
-_COUNT = "import jaxsynth as js, jax; js.use_all_cores(); print(len(jax.local_devices())); js.use_all_cores()"
+from jaxsynth.devices import compiled
 
 
-@pytest.mark.parametrize(("chosen", "expected"), [({}, None), ({"JAX_NUM_CPU_DEVICES": "3"}, 3)])
-def test_every_core_is_a_device_unless_the_user_chose(chosen: dict[str, str], expected: int | None) -> None:
-    environment = {k: v for k, v in os.environ.items() if k not in {"XLA_FLAGS", "JAX_NUM_CPU_DEVICES"}} | chosen
-    command = [sys.executable, "-c", _COUNT]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert int(run.stdout) == (expected or min(len(os.sched_getaffinity(0)), 8))
+def test_a_softmax_of_equal_columns_is_right() -> None:
+    rng = np.random.default_rng(0)
+    weights, units, bias = rng.normal(size=(6, 128)), rng.normal(size=128), rng.normal(size=6)
+
+    def shares(a: jax.Array, v: jax.Array, b: jax.Array) -> jax.Array:
+        return jax.nn.softmax(a @ jnp.broadcast_to(v[:, None], (128, 4096)) + b[:, None], axis=0)
+
+    found = compiled(shares)(*(jnp.asarray(a, jnp.float32) for a in (weights, units, bias)))
+    np.testing.assert_allclose(found, np.tile(softmax(weights @ units + bias)[:, None], 4096), rtol=1e-3)
+
+
+def test_options_of_jit_are_passed_on() -> None:
+    assert compiled(lambda n, x: x[:n], static_argnums=0)(2, jnp.arange(5)).tolist() == [0, 1]

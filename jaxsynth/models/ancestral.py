@@ -38,7 +38,7 @@ class _Column(NamedTuple):
     """What drawing one column needs, or several of a group stacked."""
 
     context: jax.Array  # (h, k) from the features before it, or (e, h) into the running sum
-    scale: jax.Array  # (h,) of the running sum; ones for paired columns
+    scale: jax.Array | None  # (h,) of the running sum
     bias: jax.Array  # (h,)
     down: jax.Array  # (rank, h)
     down_bias: jax.Array  # (rank,)
@@ -199,8 +199,11 @@ class Ancestral:
                 at = self.net.starts[g] - span.columns.start
                 own = slice(at, at + count)
                 deepen = params["deepen"][str(s)]
+                context, scale, bias = self._context(params, span, own)
                 stacked = _Column(
-                    **self._context(params, span, own),
+                    context=context,
+                    scale=scale,
+                    bias=bias,
                     down=deepen["down"][own],
                     down_bias=deepen["bias"][own],
                     up=deepen["up"][own],
@@ -212,14 +215,14 @@ class Ancestral:
                 out.append(self._split(stacked, span, at, full=full))
         return out
 
-    def _context(self, params: Params, span: Span, own: slice) -> dict[str, jax.Array | None]:
-        """Weights of the context for the columns `own` of a span."""
+    def _context(self, params: Params, span: Span, own: slice) -> tuple[jax.Array, jax.Array | None, jax.Array]:
+        """Context, scale and bias of the columns `own` of a span; see `_Column`."""
         context, h = params["context"], span.sizes.hidden
         if not self.net.paired:
-            return {n: context[k][own] for n, k in (("context", "kernel"), ("scale", "scale"), ("bias", "bias"))}
+            return context["kernel"][own], context["scale"][own], context["bias"][own]
         units = slice(span.units.start + own.start * h, span.units.start + own.stop * h)
         kernel = context["kernel"][units].reshape(own.stop - own.start, h, -1)
-        return {"context": kernel, "scale": None, "bias": context["bias"][units].reshape(-1, h)}
+        return kernel, None, context["bias"][units].reshape(-1, h)
 
     def _split(self, stacked: _Column, span: Span, at: int, *, full: bool) -> list[_Column] | _Column:
         """`at` is the first column's place in the span."""
@@ -265,13 +268,11 @@ class Ancestral:
             for i, column in enumerate(own):
                 walk = visit(i, walk, column)
             return walk
-        return jax.lax.fori_loop(
+        return jax.lax.fori_loop(  # type: ignore[no-any-return]
             0, len(own.head), lambda i, w: visit(i, w, jax.tree.map(lambda a: a[i], own)), walk
         )
 
-    def _start(
-        self, columns: list[list[_Column] | _Column], codes: jax.Array, given: _Given | None
-    ) -> jax.Array:
+    def _start(self, columns: list[list[_Column] | _Column], codes: jax.Array, given: _Given | None) -> jax.Array:
         """The state before the first column: features of the known cells."""
         b = codes.shape[1]
         if given is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -25,6 +26,9 @@ from jaxsynth.models.ordered import OrderedNet
 
 _WAVES = 64
 _NARROW = 3  # codes of a column of two levels, one more for missing
+_ROWS = 256  # rows at once in calibration
+_ROUNDS = 8  # of calibration
+_FEW = 5.0  # rows of a code below which calibration does little for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +79,12 @@ class Autoregressive:
 
     def build(self, layout: tuple[CodeSpec, ...]) -> Model:
         """The model for a layout."""
-        groups = in_order(layout)
-        net = OrderedNet.make(
-            layout,
-            groups,
-            embedding=self.embedding,
-            hidden=self.hidden,
-            rank=self.rank,
-            paired=self.paired_columns,
-        )
-        likelihood = RowLikelihood(self, groups, layout, net)
-        sampler = Ancestral(groups, layout, net)
+        likelihood = RowLikelihood.make(self, layout)
+        sampler = Ancestral(likelihood.groups, layout, likelihood.net)
         return Model(
-            init=net.init,
+            init=likelihood.net.init,
             loss=likelihood.loss,
+            calibrate=likelihood.calibrate,
             log_prob=likelihood.log_prob,
             sample=sampler.sample,
             complete=sampler.complete,
@@ -115,6 +111,20 @@ class RowLikelihood:
     groups: tuple[Group, ...]
     layout: tuple[CodeSpec, ...]
     net: OrderedNet
+
+    @classmethod
+    def make(cls, config: Autoregressive, layout: tuple[CodeSpec, ...]) -> RowLikelihood:
+        """Lay the network out for a layout."""
+        groups = in_order(layout)
+        net = OrderedNet.make(
+            layout,
+            groups,
+            embedding=config.embedding,
+            hidden=config.hidden,
+            rank=config.rank,
+            paired=config.paired_columns,
+        )
+        return cls(config, groups, layout, net)
 
     def loss(self, params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
         """Negative log-likelihood in nats under a random order, with dropout; (b,)."""
@@ -154,10 +164,38 @@ class RowLikelihood:
             total += (_pick(logits, own) - jax.nn.logsumexp(logits, axis=1)).sum(0)
         return total + self._position_log_prob(params, batch, h)
 
+    def calibrate(self, params: Params, batch: Batch) -> Params:
+        """Set the heads' biases so that mean probabilities, given each row's earlier columns, are the frequencies.
+
+        Dropout and the average over steps leave them off by some per cent. Iterative scaling; codes that the
+        rows hold seldom or never hardly move.
+        """
+        b = min(_ROWS, len(batch.codes))
+        blocks = len(batch.codes) // b
+        codes = batch.codes[: blocks * b].T[self.net.order].reshape(-1, blocks, b).transpose(1, 0, 2)
+        priors = {str(i): jnp.asarray(g.prior) for i, g in enumerate(self.groups)}
+        tables = self.net.inputs(params)
+
+        def add(bias: Params, total: Params, own: jax.Array) -> tuple[Params, int]:
+            h = self.net.hidden_units(params, self.net.lookup(tables, own), self.net.rank, 1.0)
+            logits = self.net.logits({**params, "bias": bias}, h)
+            return {k: total[k] + jax.nn.softmax(logits[int(k)], axis=1).sum(-1) for k in total}, 0
+
+        def once(_: int, bias: Params) -> Params:
+            total, _ = jax.lax.scan(partial(add, bias), jax.tree.map(jnp.zeros_like, bias), codes)
+            return {k: bias[k] + _scaling(jnp.exp(priors[k]) * (blocks * b), total[k]) for k in bias}
+
+        return {**params, "bias": jax.lax.fori_loop(0, _ROUNDS, once, params["bias"])}
+
     def _position_log_prob(self, params: Params, batch: Batch, h: list[jax.Array]) -> jax.Array:
         present = has_position(self.layout, batch.codes)
         density = position_log_density(self.net.tilts(params, h).T, batch.positions)
         return jnp.where(present, density, 0.0).sum(1)
+
+
+def _scaling(expected: jax.Array, found: jax.Array) -> jax.Array:
+    """Log of what brings a found number of rows to the expected one, at most a factor e at once."""
+    return jnp.clip(jnp.log((expected + _FEW) / (found + _FEW)), -1.0, 1.0)
 
 
 def _pick(logits: jax.Array, codes: jax.Array) -> jax.Array:

@@ -19,13 +19,8 @@ def draw_codes(key: jax.Array, probabilities: jax.Array) -> jax.Array:
     Returns:
         int32 (a, b).
     """
-    return pick_codes(jax.random.uniform(key, probabilities.shape[:-1]), probabilities)
-
-
-def pick_codes(uniforms: jax.Array, probabilities: jax.Array) -> jax.Array:
-    """The codes that `draw_codes` draws with these uniforms (a, b) in [0, 1)."""
     *shape, width = probabilities.shape
-    u = uniforms * (1 - 1e-6)
+    u = jax.random.uniform(key, shape) * (1 - 1e-6)
     if width <= BLOCK:
         return _invert(probabilities, u * probabilities.sum(-1))
     # Two levels: prefix sums over 16 blocks of few codes cost far less than one long prefix sum.

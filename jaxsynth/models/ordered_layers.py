@@ -86,11 +86,16 @@ class PairedContext:
 
     def start(self) -> dict[str, Start]:
         """Starts of the weights (units, features) and biases."""
-        return {"kernel": Start((self.units, self.features), (2 / self.features) ** 0.5), "bias": Start((self.units,))}
+        return {
+            "kernel": Start((self.units, self.features), (2 / self.features) ** 0.5),
+            "bias": Start((self.units,)),
+        }
 
     def __call__(self, params: Params, features: jax.Array, sees: jax.Array) -> jax.Array:
         """Features (k, b) -> units (u, b); `sees`, bool (u, k): whose column comes before the unit's."""
-        return jnp.where(sees, params["kernel"], 0.0) @ features + params["bias"][:, None]
+        kernel: jax.Array = jnp.where(sees, params["kernel"], 0.0)
+        seen: jax.Array = kernel @ features + params["bias"][:, None]
+        return seen
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,8 @@ class SummedContext:
             return total + kernel[column] @ features[column], total
 
         _, before = jax.lax.scan(add, jnp.zeros((self.hidden, features.shape[-1])), order)  # in rank order
-        return before[jnp.argsort(order)] * params["scale"][..., None] + params["bias"][..., None]
+        seen: jax.Array = before[jnp.argsort(order)] * params["scale"][..., None] + params["bias"][..., None]
+        return seen
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,8 @@ class ColumnResidual:
     def __call__(self, params: Params, x: jax.Array) -> jax.Array:
         """(columns, units, b) -> the same shape."""
         inner = jax.nn.relu(by_column(params["down"], x) + params["bias"][..., None])
-        return x + by_column(params["up"], inner)
+        deeper: jax.Array = by_column(params["up"], inner)
+        return x + deeper
 
 
 def by_column(weights: jax.Array, x: jax.Array) -> jax.Array:

@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
+from jaxsynth.devices import compiled
 from jaxsynth.models import Condition, Model, Params
 from jaxsynth.models.base import to_packed
 
@@ -37,7 +38,7 @@ class BlockSampler:
     layout: tuple[CodeSpec, ...]
     params: Params
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(compiled, static_argnums=0)
     def _draw(self, params: Params, seed: jax.Array, block: jax.Array, condition: Condition | None) -> Packed:
         key = jax.random.fold_in(jax.random.key(seed), block)
         return to_packed(self.layout, self.model.sample(params, key, BLOCK_ROWS, condition))

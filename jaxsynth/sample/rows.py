@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jaxsynth.codec import Codec
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed, pack, unpack
+from jaxsynth.devices import compiled
 from jaxsynth.errors import CapabilityError
 from jaxsynth.models import Condition, Model, Params
 from jaxsynth.models.base import to_batch, to_packed
@@ -101,12 +102,12 @@ class RowModel:
             active=jnp.zeros(len(weights), jnp.bool_),
         )
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(compiled, static_argnums=0)
     def _log_prob(self, params: Params, block: Packed) -> jax.Array:
         assert self.model.log_prob is not None
         return self.model.log_prob(params, to_batch(self.layout, block))
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(compiled, static_argnums=0)
     def _complete(
         self, params: Params, seed: jax.Array, number: jax.Array, block: Packed, condition: Condition
     ) -> Packed:

@@ -8,6 +8,7 @@ from functools import partial
 import jax
 import numpy as np
 
+from jaxsynth.devices import compiled
 from jaxsynth.errors import CapabilityError
 from jaxsynth.models import Condition, Model, Params
 
@@ -43,7 +44,7 @@ class Weigher:
     model: Model
     params: Params
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(compiled, static_argnums=0)
     def _log_mass(self, params: Params, seed: jax.Array, condition: Condition) -> jax.Array:
         assert self.model.log_mass is not None
         return self.model.log_mass(params, jax.random.key(seed), DRAWS, condition)

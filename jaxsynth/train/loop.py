@@ -17,14 +17,16 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
+from jaxsynth.devices import compiled
 from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Model, Params, Training
-from jaxsynth.models.base import to_batch
+from jaxsynth.models.base import Batch, to_batch
 from jaxsynth.train.adversarial import Adversarial
 from jaxsynth.train.plan import Plan, make_plan, split_rows
 from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper
 
 _CUT = 1 / 3  # of the learning rate where the held-out rows stop improving
+_CALIBRATION_ROWS = 16_384
 _ROWS_A_DEVICE = 100  # rows of a batch below which another device costs more than it brings
 _SAME = PartitionSpec()  # type: ignore[no-untyped-call]
 _SPLIT = PartitionSpec(None, AXIS)  # type: ignore[no-untyped-call]
@@ -117,7 +119,19 @@ def train(
     params = restore(jax.device_get(best.params))
     if model.finish is not None:
         params = jax.jit(model.finish)(params, jax.random.fold_in(init_key, 2))
+    if model.calibrate is not None:
+        params = _calibrate(model.calibrate, layout, params, rows)
     return jax.device_get(params), best.history
+
+
+def _calibrate(
+    calibrate: Callable[[Params, Batch], Params], layout: tuple[CodeSpec, ...], params: Params, rows: Packed
+) -> Params:
+    """With so many of the training rows, evenly picked."""
+    count = min(len(rows.positions), _CALIBRATION_ROWS)
+    some = np.linspace(0, len(rows.positions) - 1, count).astype(np.int64)
+    part = _take(jax.device_get(rows), some)
+    return jax.device_get(compiled(lambda p, r: calibrate(p, to_batch(layout, r)))(params, part))  # type: ignore[no-any-return]
 
 
 def _stepper(
@@ -190,7 +204,7 @@ class _Runner:
     restore: Callable[[jax.Array], Params]
     stepper: Stepper
 
-    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    @partial(compiled, static_argnums=0, donate_argnums=1)
     def epoch(self, state: State, data: tuple[Packed, Any], key: jax.Array) -> tuple[State, jax.Array]:
         """One chunk of steps; returns the new state and the mean loss."""
         order = self.stepper.order(jax.random.fold_in(key, state.step))
@@ -213,7 +227,7 @@ class _Runner:
         state, losses = jax.lax.scan(lambda s, x: self.stepper.step(*data, s, *x), state, (order, keys))
         return state, losses.mean()
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(compiled, static_argnums=0)
     def evaluate(self, vector: jax.Array, data: Packed, key: jax.Array) -> jax.Array:
         """Mean loss over held-out rows, with the same draws each time; the exact likelihood where there is one."""
         params = self.restore(vector)

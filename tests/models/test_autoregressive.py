@@ -10,34 +10,39 @@ import pytest
 
 from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import pack
+from jaxsynth.devices import compiled
 from jaxsynth.models import Autoregressive, Batch, Condition, Model, Params, generator_from_json, generator_to_json
 from jaxsynth.models.autoregressive import RowLikelihood, in_order
 from jaxsynth.models.base import to_batch
-from jaxsynth.models.ordered import OrderedNet
 from jaxsynth.schema import Schema
 
 CONFIG = Autoregressive(embedding=4, hidden=8)
 SIZES = (4, 3, 2)
 
 
+def cells() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, n, 400) for n in SIZES]
+
+
 def small(config: Autoregressive) -> tuple[Codec, Model, Params, RowLikelihood]:
     """Three columns of few levels under parameters far from independence."""
-    rng = np.random.default_rng(0)
-    table = pa.table({f"c{i}": rng.integers(0, n, 400).astype(str) for i, n in enumerate(SIZES)})
+    table = pa.table({f"c{i}": own.astype(str) for i, own in enumerate(cells())})
     codec = Codec.fit(Schema.infer(table), table)
     model = config.build(codec.layout)
-    keys = iter(jax.random.split(jax.random.key(5), 100))
-    params = jax.tree.map(
-        lambda a: a + 0.8 * jax.random.normal(next(keys), a.shape), model.init(jax.random.key(0))
-    )
-    groups = in_order(codec.layout)
-    net = OrderedNet.make(codec.layout, groups, embedding=config.embedding, hidden=config.hidden, rank=config.rank, paired=config.paired_columns)
-    return codec, model, params, RowLikelihood(config, groups, codec.layout, net)
+    rng = np.random.default_rng(5)
+    start = jax.jit(model.init)(jax.random.key(0))
+    params = jax.tree.map(lambda a: a + 0.5 * rng.normal(size=a.shape).astype(np.float32), start)
+    return codec, model, params, RowLikelihood.make(config, codec.layout)
 
 
 @pytest.fixture(scope="module", params=[128, 1], ids=["paired", "summed"])
 def built(request: pytest.FixtureRequest) -> tuple[Codec, Model, Params, RowLikelihood]:
     return small(Autoregressive(embedding=4, hidden=8, paired_columns=request.param))
+
+
+def sampled(model: Model, params: Params, seed: int, given: Condition | None) -> Batch:
+    return compiled(model.sample, static_argnums=2)(params, jax.random.key(seed), 40_000, given)  # type: ignore[no-any-return]
 
 
 def every_row() -> Batch:
@@ -84,7 +89,7 @@ def test_probabilities_sum_to_one_under_any_order(built: tuple[Codec, Model, Par
 def test_samples_follow_the_likelihood(built: tuple[Codec, Model, Params, RowLikelihood]) -> None:
     _, model, params, _ = built
     assert model.log_prob is not None
-    drawn = shares(model.sample(params, jax.random.key(1), 40_000, None).codes)
+    drawn = shares(sampled(model, params, 1, None).codes)
     expected = np.exp(model.log_prob(params, every_row()))
     assert np.abs(drawn - expected).sum() / 2 < 0.02
     assert np.abs(expected - 1 / 24).sum() / 2 > 0.2  # the parameters are not those of the start
@@ -98,7 +103,7 @@ def test_one_choice_is_conditioned_on_exactly(
     rows = every_row()
     inside = np.all([np.isin(rows.codes[:, i], codes) for i, codes in allowed.items()], axis=0)
     p = np.exp(likelihood.ordered_log_prob(params, rows, first(likelihood, set(allowed)), 1.0)) * inside
-    drawn = shares(model.sample(params, jax.random.key(2), 40_000, condition(codec, allowed)).codes)
+    drawn = shares(sampled(model, params, 2, condition(codec, allowed)).codes)
     assert drawn[~inside].sum() == 0
     assert np.abs(drawn - p / p.sum()).sum() / 2 < 0.02
 
@@ -109,7 +114,7 @@ def test_several_choices_are_corrected_by_importance(built: tuple[Codec, Model, 
     rows = every_row()
     inside = np.all([np.isin(rows.codes[:, i], codes) for i, codes in allowed.items()], axis=0)
     p = np.exp(likelihood.ordered_log_prob(params, rows, first(likelihood, set(allowed)), 1.0)) * inside
-    drawn = shares(model.sample(params, jax.random.key(3), 40_000, condition(codec, allowed)).codes)
+    drawn = shares(sampled(model, params, 3, condition(codec, allowed)).codes)
     assert drawn[~inside].sum() == 0
     assert np.abs(drawn - p / p.sum()).sum() / 2 < 0.02
     assert model.log_mass is not None
@@ -122,7 +127,7 @@ def test_a_rare_event_is_met_in_every_row() -> None:
     where = int(np.flatnonzero([len(g.index) and 0 in g.index for g in in_order(codec.layout)])[0])
     column = list(in_order(codec.layout)[where].index).index(0)
     params["bias"][str(where)] = params["bias"][str(where)].at[column, 2].add(-60.0)
-    drawn = model.sample(params, jax.random.key(0), 500, condition(codec, {0: [2]}))
+    drawn = sampled(model, params, 0, condition(codec, {0: [2]}))
     assert (np.asarray(drawn.codes[:, 0]) == 2).all()
 
 
@@ -132,7 +137,9 @@ def test_known_cells_are_kept_and_the_others_follow(built: tuple[Codec, Model, P
     codes = jnp.tile(jnp.array([3, 0, 1], jnp.int32), (n, 1))
     known = jnp.tile(jnp.array([True, False, True]), (n, 1)).at[::2].set(jnp.array([False, True, True]))
     assert model.complete is not None
-    out = model.complete(params, jax.random.key(0), Batch(codes, jnp.zeros((n, 0))), known, condition(codec, {}))
+    out = compiled(model.complete)(
+        params, jax.random.key(0), Batch(codes, jnp.zeros((n, 0))), known, condition(codec, {})
+    )
     assert (np.asarray(out.codes)[np.asarray(known)] == np.asarray(codes)[np.asarray(known)]).all()
     rows = every_row()
     inside = np.asarray((rows.codes[:, 0] == 3) & (rows.codes[:, 2] == 1))
@@ -146,22 +153,45 @@ def test_no_example_influences_another_and_equal_rows_get_different_dropout(tabl
     params = jax.tree.map(lambda a: a + 0.3, model.init(jax.random.key(0)))
     batch = to_batch(codec.layout, jax.tree.map(jnp.asarray, pack(codec.layout, codec.encode(table.slice(0, 8)))))
     key, done = jax.random.key(1), jnp.ones(())
-    losses = model.loss(params, batch, key, done)
+    loss = jax.jit(model.loss)
+    losses = loss(params, batch, key, done)
     changed = batch._replace(codes=batch.codes.at[0].set(batch.codes[1]))
     assert losses.shape == (8,)
-    np.testing.assert_allclose(losses[1:], model.loss(params, changed, key, done)[1:], rtol=1e-5)
+    np.testing.assert_allclose(losses[1:], loss(params, changed, key, done)[1:], rtol=1e-5)
     twins = jax.tree.map(lambda a: jnp.repeat(a[:1], 2, axis=0), batch)
-    one, two = model.loss(params, twins, key, done)
+    one, two = loss(params, twins, key, done)
     assert one != two
 
 
 def test_the_untrained_marginals_are_those_of_the_table(table: pa.Table) -> None:
     codec = Codec.fit(Schema.infer(table), table)
     model = CONFIG.build(codec.layout)
-    drawn = np.asarray(model.sample(model.init(jax.random.key(0)), jax.random.key(0), 20_000, None).codes)
+    params = jax.jit(model.init)(jax.random.key(0))
+    drawn = np.asarray(compiled(model.sample, static_argnums=2)(params, jax.random.key(0), 20_000, None).codes)
     for i, spec in enumerate(codec.layout):
         found = np.bincount(drawn[:, i], minlength=spec.size) / len(drawn)
         assert np.abs(found - spec.counts / spec.counts.sum()).sum() / 2 < 0.05
+
+
+def test_calibration_sets_mean_probabilities_to_the_frequencies(
+    built: tuple[Codec, Model, Params, RowLikelihood],
+) -> None:
+    _, model, params, likelihood = built
+    rows = Batch(jnp.stack([jnp.asarray(c) for c in cells()], axis=1), jnp.zeros((400, 0)))
+    assert model.calibrate is not None
+    calibrated = jax.jit(model.calibrate)(params, rows)
+
+    def off(p: Params) -> float:
+        net = likelihood.net
+        features = net.lookup(net.inputs(p), rows.codes.T[net.order])
+        logits = net.logits(p, net.hidden_units(p, features, net.rank, 1.0))
+        means = [np.asarray(jax.nn.softmax(own, axis=1).mean(-1)) for own in logits]
+        return max(float(np.abs(m - np.exp(g.prior)).max()) for m, g in zip(means, likelihood.groups, strict=True))
+
+    assert off(params) > 0.1
+    assert off(calibrated) < 0.02
+    assert model.log_prob is not None
+    assert model.log_prob(calibrated, rows).mean() > model.log_prob(params, rows).mean()
 
 
 def test_the_narrowest_columns_come_last(table: pa.Table) -> None:

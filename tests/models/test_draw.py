@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density, resample
+from jaxsynth.models.draw import draw_codes, draw_positions, invert, position_log_density, resample
 
 
 @pytest.mark.parametrize("width", [2, 16, 64, 512])
@@ -31,6 +31,27 @@ def test_codes_of_no_probability_are_never_drawn(width: int) -> None:
     p[:, :, 0] = np.where(p.sum(-1) == 0, 1, p[:, :, 0])
     codes = np.asarray(draw_codes(jax.random.key(0), jnp.asarray(p)))
     assert (np.take_along_axis(p, codes[..., None], 2) > 0).all()
+
+
+@pytest.mark.parametrize("width", [1, 3, 16, 64, 100, 5000])
+def test_inversion_agrees_with_running_sums(width: int) -> None:
+    rng = np.random.default_rng(width)
+    p = rng.random((width, 300)).astype(np.float32) * (rng.random((width, 300)) < 0.2)
+    p[-1] = np.where(p.sum(0) == 0, 1, p[-1])
+    u = rng.random(300).astype(np.float32)
+    codes = np.asarray(invert(jnp.asarray(u), jnp.asarray(p)))
+    assert (np.take_along_axis(p, codes[None], 0) > 0).all()
+    upto = np.cumsum(p.astype(np.float64), axis=0) / p.sum(0, dtype=np.float64)
+    reached = np.take_along_axis(upto, codes[None], 0)[0]
+    before = reached - np.take_along_axis(p, codes[None], 0)[0] / p.sum(0)
+    assert (before <= u + 1e-5).all()
+    assert (u <= reached + 1e-5).all()
+
+
+def test_inversion_takes_one_distribution_for_all_rows() -> None:
+    p = jnp.array([0.1, 0.0, 0.6, 0.3])[:, None]
+    codes = invert(jnp.linspace(0, 0.999, 1000), p)
+    np.testing.assert_allclose(np.bincount(codes, minlength=4) / 1000, p[:, 0], atol=0.003)
 
 
 @pytest.mark.parametrize("tilt", [-30.0, -1.0, 0.0, 1e-4, 2.0, 50.0])

@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 import jaxsynth as js
-from jaxsynth.models.autoregressive import in_order
-from jaxsynth.models.ordered import OrderedNet
+from jaxsynth.models.autoregressive import RowLikelihood
 
 
 def test_hundreds_of_two_level_columns_share_a_context() -> None:
@@ -19,9 +18,7 @@ def test_hundreds_of_two_level_columns_share_a_context() -> None:
         embedding=2, hidden=16, batch=128, epochs=1, min_steps=150, dropout=0.1, learning_rate=1e-2
     )
     synth = js.fit(table, tiny, seed=0, progress=False)
-    layout = synth.artefact.codec.layout
-    net = OrderedNet.make(layout, in_order(layout), embedding=tiny.embedding, hidden=tiny.hidden, rank=tiny.rank, paired=tiny.paired_columns)
-    assert not net.paired
+    assert not RowLikelihood.make(tiny, synth.artefact.codec.layout).net.paired
     made = np.stack([c.to_numpy() for c in synth.sample(1000, seed=0).columns], axis=1).astype(float)
     assert abs(made.mean() - cells.mean()) < 0.03
     assert np.corrcoef(made[:, :100].mean(1), made[:, 100:].mean(1))[0, 1] > 0.8

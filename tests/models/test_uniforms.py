@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.stats import qmc
+
+from jaxsynth.models.uniforms import spread_uniforms
+
+
+def drawn(seed: int, columns: int, n: int) -> np.ndarray:
+    return np.asarray(spread_uniforms(jax.random.key(seed), columns, n))
+
+
+@pytest.mark.parametrize("n", [64, 256])
+def test_every_stratum_is_filled_once_by_the_first_points_too(n: int) -> None:
+    u = drawn(0, 5, 256)[:, :n]
+    assert u.shape == (5, n)
+    assert (np.sort(np.floor(u * n), axis=1) == np.arange(n)).all()
+
+
+def test_points_are_more_even_than_independent_ones() -> None:
+    independent = np.random.default_rng(0).random((10, 1000))
+    assert qmc.discrepancy(drawn(3, 10, 1000).T) < qmc.discrepancy(independent.T) / 2
+
+
+def test_every_point_alone_is_uniform() -> None:
+    first = np.concatenate([drawn(seed, 2, 7)[:, 5] for seed in range(300)])
+    assert stats.kstest(first, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("step", [2, 3, 8])
+def test_every_other_point_is_as_good_as_any(step: int) -> None:
+    # The sequence itself has every odd point in one half of the first column.
+    means = drawn(1, 6, 1024)[:, ::step].mean(axis=1)
+    assert np.abs(means - 0.5).max() < 4 / np.sqrt(12 * 1024 / step)
+
+
+def test_keys_are_unrelated_and_all_columns_too() -> None:
+    u = drawn(0, 130, 500)
+    assert u.shape == (130, 500)
+    assert u.min() >= 0
+    assert u.max() < 1
+    assert np.abs(np.corrcoef(u)[np.triu_indices(130, 1)]).max() < 0.25
+    assert abs(np.corrcoef(u[0], drawn(1, 130, 500)[0])[0, 1]) < 0.2

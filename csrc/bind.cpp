@@ -13,6 +13,7 @@
 #include "pool.hpp"
 #include "request.hpp"
 #include "search.hpp"
+#include "walk_call.hpp"
 
 namespace py = pybind11;
 using namespace jaxsynth;
@@ -116,7 +117,14 @@ py::tuple nearest_rows(const py::sequence& reference, const py::sequence& querie
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
-  module.doc() = "Exact nearest rows in mixed tables.";
+  module.doc() = "Exact nearest rows in mixed tables, and rows drawn from an ordered network.";
+  module.def(
+      "walk_call",
+      []() -> py::object {
+        void* handler = walk_call();
+        return handler == nullptr ? py::object(py::none()) : py::object(py::capsule(handler));
+      },
+      "The handler of the custom call that draws rows, for jax.ffi, or None where this build has none.");
   module.def("nearest", &nearest_rows, py::arg("reference"), py::arg("queries"), py::arg("categorical"),
              py::arg("scale"), py::arg("null_cost"), py::arg("k"), py::arg("exclude_self"), py::arg("threads"),
              "The k nearest reference rows of every query row, exactly, as (distances, rows).");

@@ -1,4 +1,4 @@
-"""Exact nearest rows in mixed tables, in compiled code."""
+"""Exact nearest rows in mixed tables, and rows drawn from an ordered network, in compiled code."""
 
 from collections.abc import Sequence
 
@@ -54,3 +54,6 @@ def nearest(
         MemoryError: the copies or the result do not fit.
         KeyboardInterrupt: Ctrl-C was pressed during the search.
     """
+
+def walk_call() -> object | None:
+    """The handler of the custom call that draws rows, for `jax.ffi`, or None where this build has none."""

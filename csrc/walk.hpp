@@ -1,0 +1,55 @@
+// Drawing rows from an ordered network, column after column: what is drawn, and the function that draws it.
+// All matrices have rows of the table last. Knows nothing of Python or XLA.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace jaxsynth {
+
+// One column's weights, row-major. A context row holds a weight for every feature of the table.
+struct WalkColumn {
+  const float* context = nullptr;    // (hidden, features)
+  const float* bias = nullptr;       // (hidden)
+  const float* down = nullptr;       // (rank, hidden)
+  const float* down_bias = nullptr;  // (rank)
+  const float* up = nullptr;         // (hidden, rank)
+  const float* head = nullptr;       // (width, hidden)
+  const float* head_bias = nullptr;  // (width)
+  const float* tilt = nullptr;       // (hidden), or null for columns without positions
+  const float* inputs = nullptr;     // (width, embedding)
+  const float* allowed = nullptr;    // (width) logs of the allowed share of each code, or null
+  std::size_t hidden = 0;
+  std::size_t rank = 0;
+  std::size_t width = 0;
+  std::size_t embedding = 0;
+  std::size_t feature = 0;  // the first of its own features
+  bool skip = false;        // not visited
+};
+
+// Matrices of (columns, rows). `known` may be null: then no cell is, and `codes` is not read.
+struct Walk {
+  std::vector<WalkColumn> columns;
+  std::size_t features = 0;
+  std::size_t rows = 0;
+  const float* uniforms = nullptr;  // in [0, 1)
+  const bool* known = nullptr;      // cells that are read from `codes`, not drawn
+  const std::int32_t* codes = nullptr;
+  std::int32_t* drawn = nullptr;
+  float* tilts = nullptr;
+  float* log_mass = nullptr;  // (rows): log probability that the drawn cells are allowed, or zeros
+  bool weigh = false;         // whether it is asked for
+};
+
+// False where this compiler has no vector types; then there is no `draw_walk`.
+#if defined(__GNUC__)
+#define JAXSYNTH_HAS_WALK 1
+#else
+#define JAXSYNTH_HAS_WALK 0
+#endif
+
+// Draws every row. Throws std::bad_alloc.
+void draw_walk(const Walk& walk);
+
+}  // namespace jaxsynth

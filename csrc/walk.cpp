@@ -86,15 +86,16 @@ template <class V, Then then>
 JAXSYNTH_INLINE void multiply(const float* a, std::size_t rows, std::size_t stride, const float* bias,
                               const float* b, std::size_t k, float* out) {
   constexpr std::size_t step = 3 * lanes<V>;
-  std::size_t i = 0;
-  for (; i + tile <= rows; i += tile)
-    for (std::size_t r = 0; r < block; r += step)
+  // Rows of the table outermost: their part of b then stays in the nearest cache for all of a.
+  for (std::size_t r = 0; r < block; r += step) {
+    std::size_t i = 0;
+    for (; i + tile <= rows; i += tile)
       multiply_tile<V, then, tile, 3>(a + i * stride, stride, bias == nullptr ? nullptr : bias + i, b + r, k,
                                       out + i * block + r);
-  for (; i < rows; ++i)
-    for (std::size_t r = 0; r < block; r += step)
+    for (; i < rows; ++i)
       multiply_tile<V, then, 1, 3>(a + i * stride, stride, bias == nullptr ? nullptr : bias + i, b + r, k,
                                    out + i * block + r);
+  }
 }
 
 // exp(x) for x <= 0 to two units in the last place, and 0 below -87. A polynomial on half a binade either side.

@@ -167,3 +167,12 @@ def test_devices_share_the_batch_and_learn_the_same() -> None:
         found[int(count)] = float(loss)
     assert set(found) == {1, 4}
     assert found[1] == pytest.approx(found[4], rel=0.02)
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(20, 20), (1000, 32), (10_000, 128), (40_000, 256)])
+def test_small_tables_are_trained_in_smaller_batches(rows: int, batch: int) -> None:
+    assert make_plan(rows, replace(js.Autoregressive().training, batch=256, pass_steps=64)).batch == batch
+
+
+def test_a_batch_is_what_was_asked_for_otherwise() -> None:
+    assert make_plan(700, replace(js.Autoregressive().training, batch=500, pass_steps=0)).batch == 500

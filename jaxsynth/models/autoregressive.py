@@ -19,7 +19,7 @@ import numpy as np
 from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.ancestral import Ancestral
-from jaxsynth.models.base import Batch, Model, Params, Training
+from jaxsynth.models.base import Batch, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position
 from jaxsynth.models.draw import position_log_density
 from jaxsynth.models.ordered import OrderedNet
@@ -74,8 +74,7 @@ class Autoregressive:
     @property
     def training(self) -> Training:
         """How it is trained."""
-        shared = [n for n in Training.__dataclass_fields__ if n != "settle"]
-        return Training(**{n: getattr(self, n) for n in shared}, settle=0.0)
+        return training_of(self, settle=0.0)
 
     def build(self, layout: tuple[CodeSpec, ...]) -> Model:
         """The model for a layout."""

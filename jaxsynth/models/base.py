@@ -142,6 +142,12 @@ class Training:
     cuts: int = 0
 
 
+def training_of(configuration: object, **others: float) -> Training:
+    """The fields that a configuration has under the names of `Training`, and the others."""
+    names = [n for n in Training.__dataclass_fields__ if n not in others and hasattr(configuration, n)]
+    return Training(**{n: getattr(configuration, n) for n in names}, **others)  # type: ignore[arg-type]
+
+
 @runtime_checkable
 class Generator(Protocol):
     """A frozen dataclass of hyper-parameters, such as `VAE`."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
-from jaxsynth.models.base import Batch, Condition, Model, Params, Training
+from jaxsynth.models.base import Batch, Condition, Model, Params, Training, training_of
 from jaxsynth.models.diffusion_columns import Cells, Columns
 from jaxsynth.models.diffusion_sampler import Held, Walk, nothing_held, run
 from jaxsynth.models.diffusion_schedule import Schedule, draw_times, mask_weight, scaling
@@ -85,8 +85,7 @@ class Diffusion:
     @property
     def training(self) -> Training:
         """How it is trained; no term of the loss is phased in."""
-        shared = [n for n in Training.__dataclass_fields__ if n not in {"settle", "cuts"}]
-        return Training(**{n: getattr(self, n) for n in shared}, settle=0.0)
+        return training_of(self, settle=0.0)
 
     @property
     def schedule(self) -> Schedule:

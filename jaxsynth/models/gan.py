@@ -20,7 +20,7 @@ import numpy as np
 from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models import gan_features as features
-from jaxsynth.models.base import Batch, Condition, Game, Model, Params, Training
+from jaxsynth.models.base import Batch, Condition, Game, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
 from jaxsynth.models.draw import draw_codes, resample
 from jaxsynth.models.gan_choice import Choice, Choices, RowIndex
@@ -78,10 +78,7 @@ class GAN:
     @property
     def training(self) -> Training:
         """How it is trained: a fixed schedule, for a game has no held-out loss to stop by."""
-        shared = [
-            n for n in Training.__dataclass_fields__ if n not in {"settle", "cuts", "validation", "patience"}
-        ]
-        return Training(**{n: getattr(self, n) for n in shared}, settle=0.0, validation=0.0, patience=1.0)
+        return training_of(self, settle=0.0, validation=0.0, patience=1.0)
 
     def build(self, layout: tuple[CodeSpec, ...]) -> Model:
         """The model for a layout."""

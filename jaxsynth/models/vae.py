@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
-from jaxsynth.models.base import Batch, Condition, Model, Params, Training
+from jaxsynth.models.base import Batch, Condition, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
 from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density, resample
 from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
@@ -62,8 +62,7 @@ class VAE:
     @property
     def training(self) -> Training:
         """How it is trained."""
-        shared = [n for n in Training.__dataclass_fields__ if n not in {"settle", "cuts"}]
-        return Training(**{n: getattr(self, n) for n in shared}, settle=self.anneal)
+        return training_of(self, settle=self.anneal)
 
     def build(self, layout: tuple[CodeSpec, ...]) -> Model:
         """The model for a layout."""

@@ -68,6 +68,8 @@ def test_both_walks_draw_the_same(net: tuple[OrderedNet, Params], kind: str) -> 
     plain: Walked = compiled(lambda p, u, c: Walker(network).walk(p, u, what, c))(params, uniforms, codes)
     same = (fast.codes == plain.codes).all(0)
     assert same.mean() > 0.97  # a uniform on the border of two codes may fall on either side
-    np.testing.assert_allclose(fast.tilts[network.tilted][:, same], plain.tilts[network.tilted][:, same], atol=1e-3)
+    np.testing.assert_allclose(
+        fast.tilts[network.tilted][:, same], plain.tilts[network.tilted][:, same], atol=1e-3
+    )
     np.testing.assert_allclose(fast.log_mass[same], plain.log_mass[same], atol=1e-3)
     assert (np.asarray(fast.log_mass) != 0).any() == (kind == "allowed")

@@ -1,26 +1,31 @@
-"""ctgan's TVAE, run in an environment of its own: `PYTHON peer_tvae.py TRAIN.parquet OUT.parquet EPOCHS`.
+"""ctgan's models, run in an environment of their own.
+
+    PYTHON peer_ctgan.py TVAE|CTGAN TRAIN.parquet OUT.parquet EPOCHS
 
 Prints one line of JSON: the seconds of a one-epoch fit (mixtures and start-up), of the whole fit and of
 sampling, and the version. Imports nothing of jaxsynth: the peers' environment does not have it.
 """
 
+import inspect
 import json
 import sys
 import time
 from importlib.metadata import version
 
+import ctgan
 import pandas as pd
-from ctgan import TVAE
 
 
-def main(source: str, out: str, epochs: int) -> None:
+def main(kind: str, source: str, out: str, epochs: int) -> None:
     table = pd.read_parquet(source)
     categories = [c for c in table.columns if table[c].dtype.kind not in "if"]
     table[categories] = table[categories].astype(object).fillna("?")
+    synthesizer = getattr(ctgan, kind)
+    on_cpu = "enable_gpu" if "enable_gpu" in inspect.signature(synthesizer.__init__).parameters else "cuda"
     fits = {}
     for count in (1, epochs):
         started = time.perf_counter()
-        model = TVAE(epochs=count, cuda=False)
+        model = synthesizer(epochs=count, **{on_cpu: False})
         model.fit(table, discrete_columns=categories)
         fits[count] = time.perf_counter() - started
     started = time.perf_counter()
@@ -32,4 +37,4 @@ def main(source: str, out: str, epochs: int) -> None:
     print(json.dumps({**result, "rows": len(table), "version": version("ctgan")}))
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -108,8 +108,7 @@ JAXSYNTH_INLINE void exponential(V& x) {
   const V shifted = bounded * 1.44269504F + shift;
   const V n = shifted - shift;
   const V r = (bounded - n * 0.693359375F) + n * 2.12194440e-4F;
-  V p = V{} + 1.98412698e-4F;
-  p = p * r + 1.38888889e-3F;
+  V p = V{} + 1.38888889e-3F;
   p = p * r + 8.33333333e-3F;
   p = p * r + 4.16666667e-2F;
   p = p * r + 1.66666667e-1F;

@@ -37,7 +37,8 @@ class Autoregressive:
 
     Attributes:
         embedding: features of a code as an input, fewer for columns of few codes.
-        hidden: units of each column's own hidden layers, fewer in tables of many columns.
+        hidden: units of each column's own hidden layers, fewer for columns of few codes and in tables of many
+            columns.
         rank: of each column's own second layer.
         any_order: share of the steps in which a random set of columns comes before all others.
         dropout: share of hidden units silenced in training.
@@ -50,7 +51,7 @@ class Autoregressive:
 
     embedding: int = 8
     hidden: int = 128
-    rank: int = 32
+    rank: int = 16
     any_order: float = 0.5
     dropout: float = 0.5
     paired_columns: int = 128

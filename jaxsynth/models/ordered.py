@@ -30,7 +30,8 @@ from jaxsynth.models.ordered_layers import (
 
 _SPAN = 4096  # hidden units that all columns share beyond `hidden` each
 _LEAST = 48  # hidden units a column has however many there are
-_NARROW = 4  # codes of the narrowest columns
+_NARROW = 4  # codes of the narrowest columns, which come last and see all others
+_FEW = 16
 _MEDIUM = 64
 
 
@@ -212,13 +213,14 @@ class OrderedNet:
 
 
 def _sizes(groups: tuple[Group, ...], embedding: int, hidden: int, *, even: bool) -> tuple[Sizes, ...]:
-    """Narrow columns say less and need less; many columns share what a wide table's rows can teach."""
+    """Columns of few codes say less and need less; many columns share what a wide table's rows can teach."""
     columns = sum(len(g.index) for g in groups)
     most = min(hidden, max(_LEAST, _SPAN // columns // 16 * 16))
     sizes = []
     for group in groups:
-        narrow = 2 if group.width <= _NARROW else 4 if group.width <= _MEDIUM else embedding
-        sizes.append(Sizes(min(embedding, narrow), most))
+        features = 2 if group.width <= _NARROW else 4 if group.width <= _MEDIUM else embedding
+        units = max(_LEAST, most // 2) if _NARROW < group.width <= _FEW else most
+        sizes.append(Sizes(min(embedding, features), min(most, units)))
     if even:
         return (Sizes(max(s.embedding for s in sizes), most),) * len(sizes)
     return tuple(sizes)

@@ -38,6 +38,7 @@ format: $(VENV)/.developer
 QUALITY ?= --dcr
 bench: $(VENV)/.benchmarks $(BENCH)/.installed
 	$(BIN)/python -m benchmarks.train --peer $(BENCH)/bin/python
+	$(BIN)/python -m benchmarks.sampling
 	$(BIN)/python -m benchmarks.quality --peer $(BENCH)/bin/python --out build/quality.jsonl $(QUALITY)
 	$(BIN)/python -m benchmarks.quality_table build/quality.jsonl
 

@@ -278,7 +278,9 @@ void draw_narrow(const Walk& walk) { draw<Floats4>(walk); }
 
 }  // namespace
 
-void draw_walk(const Walk& walk) {
+namespace {
+
+void draw_on_this_processor(const Walk& walk) {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
@@ -286,6 +288,17 @@ void draw_walk(const Walk& walk) {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return draw_medium(walk);
 #endif
   draw_narrow(walk);
+}
+
+}  // namespace
+
+Status draw_walk(const Walk& walk) noexcept {
+  try {
+    draw_on_this_processor(walk);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  }
+  return {};
 }
 
 }  // namespace jaxsynth

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "error.hpp"
+
 namespace jaxsynth {
 
 // One column's weights, row-major. A context row holds a weight for every feature of the table.
@@ -49,7 +51,7 @@ struct Walk {
 #define JAXSYNTH_HAS_WALK 0
 #endif
 
-// Draws every row. Throws std::bad_alloc.
-void draw_walk(const Walk& walk);
+// Draws every row.
+Status draw_walk(const Walk& walk) noexcept;
 
 }  // namespace jaxsynth

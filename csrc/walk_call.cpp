@@ -88,11 +88,10 @@ ffi::Error call(Matrix uniforms, Codes codes, Cells known,
       walk.columns.back().skip = skip.typed_data()[j];
       if (allowed.element_count() != 0) walk.columns.back().allowed = allowed.typed_data() + row[allowed_at];
     }
-    draw_walk(walk);
+    if (draw_walk(walk).ok()) return ffi::Error::Success();
   } catch (const std::bad_alloc&) {
-    return ffi::Error(ffi::ErrorCode::kResourceExhausted, "walk: out of memory");
   }
-  return ffi::Error::Success();
+  return ffi::Error(ffi::ErrorCode::kResourceExhausted, "walk: out of memory");
 }
 
 XLA_FFI_DEFINE_HANDLER(handler, call,

@@ -107,7 +107,7 @@ Drawn run(Walk& walk) {
   walk.drawn = out.codes.data();
   walk.tilts = out.tilts.data();
   walk.log_mass = out.log_mass.data();
-  draw_walk(walk);
+  CHECK(draw_walk(walk).ok());
   return out;
 }
 

@@ -39,13 +39,13 @@ class Ancestral:
     def sample(self, params: Params, key: jax.Array, n: int, condition: Condition | None) -> Batch:
         """Draw n rows; under a condition every row satisfies it."""
         if condition is None:
-            return self._unconditioned(params, key, n)
+            return self.sample_block(params, key, 0, n)
         given_key, rest_key = jax.random.split(key)
         known = jnp.broadcast_to(condition.active, (n, len(self.layout)))
         codes = self._choose(params, given_key, n, condition)
         batch = Batch(codes, jnp.zeros((n, len(self.net.tilted))))
         uniforms_key, position_key = jax.random.split(rest_key)
-        uniforms = spread_uniforms(uniforms_key, len(self.layout), n)
+        uniforms = spread_uniforms(uniforms_key, 0, len(self.layout), n)
         return self._complete(params, (uniforms, position_key), batch, known, known & False, condition)
 
     def complete(
@@ -77,9 +77,11 @@ class Ancestral:
         codes: jax.Array = jax.lax.cond(open_ended.any() & (condition.active.sum() > 1), corrected, direct)
         return codes
 
-    def _unconditioned(self, params: Params, key: jax.Array, n: int) -> Batch:
+    def sample_block(self, params: Params, key: jax.Array, block: jax.Array | int, n: int) -> Batch:
+        """Draw block number `block` of n rows each of a stream; all its blocks share sequences of uniforms."""
         code_key, position_key = jax.random.split(key)
-        uniforms = spread_uniforms(code_key, len(self.layout), n)
+        position_key = jax.random.fold_in(position_key, block)
+        uniforms = spread_uniforms(code_key, block, len(self.layout), n)
         walk = self._walk(params, uniforms, None, jnp.zeros(uniforms.shape, jnp.int32))
         tilts = walk.tilts[self.net.tilted].T
         positions = draw_positions(position_key, tilts, jnp.zeros_like(tilts), jnp.ones_like(tilts))
@@ -89,7 +91,7 @@ class Ancestral:
         self, params: Params, key: jax.Array, n: int, condition: Condition
     ) -> tuple[jax.Array, jax.Array]:
         """The conditioned columns alone, each drawn among its allowed codes; and log p(allowed | earlier)."""
-        uniforms = spread_uniforms(key, len(self.layout), n)
+        uniforms = spread_uniforms(key, 0, len(self.layout), n)
         given = Given(None, ~condition.active[self.net.order], self._allowed(condition), weigh=True)
         walk = self._walk(params, uniforms, given, jnp.zeros(uniforms.shape, jnp.int32))
         return self._rows_first(walk.codes), walk.log_mass

@@ -87,6 +87,7 @@ class Autoregressive:
             calibrate=likelihood.calibrate,
             log_prob=likelihood.log_prob,
             sample=sampler.sample,
+            sample_block=sampler.sample_block,
             complete=sampler.complete,
             log_mass=sampler.log_mass,
         )

@@ -85,6 +85,8 @@ class Model:
     Attributes:
         init: key -> params.
         sample: (params, key, n, condition or None) -> Batch of n rows; n is static.
+        sample_block: (params, key, block, n) -> Batch, block number `block`, a traced uint32, of n unconditioned
+            rows each of the stream of `key`, for models whose blocks belong together.
         loss: (params, batch, key, progress) -> float32 (b,), one loss an example; no example influences
             another's. `progress` in [0, 1] is the share of training done, for terms that are phased in.
         game: the adversarial objective that trains it instead.
@@ -101,6 +103,7 @@ class Model:
 
     init: Callable[[jax.Array], Params]
     sample: Callable[[Params, jax.Array, int, Condition | None], Batch]
+    sample_block: Callable[[Params, jax.Array, jax.Array, int], Batch] | None = None
     loss: Callable[[Params, Batch, jax.Array, jax.Array], jax.Array] = _no_likelihood
     game: Game | None = None
     finish: Callable[[Params, jax.Array], Params] | None = None

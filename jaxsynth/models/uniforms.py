@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import jax
@@ -11,36 +12,63 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 _COLUMNS = 32  # of one sequence; in later ones, a few hundred points can leave two columns correlated
-_BITS = 24
+_POINTS = 20  # bits of the number of points until a sequence starts anew, scrambled anew
+_BITS = 24  # of a uniform
 
 
-def spread_uniforms(key: jax.Array, columns: int, n: int) -> jax.Array:
-    """Uniforms (columns, n) in [0, 1): the first n points of Sobol sequences, scrambled and shuffled by the key.
+def spread_uniforms(key: jax.Array, block: jax.Array | int, columns: int, n: int) -> jax.Array:
+    """Uniforms (columns, n) in [0, 1): block number `block`, of n points each, of scrambled Sobol sequences.
 
-    Every point alone is uniform in the cube; all of them together are more even than independent points
-    (randomised quasi-Monte Carlo, Owen 1995), so that what is made of them follows the model's distribution
-    more closely. The order is shuffled within ever larger blocks: the first 2^k points are even too, and every
-    second or tenth point is as good as any. Each 32 columns have a sequence to themselves.
+    Every point alone is uniform in the cube; the points of a block, and of all blocks of a key, are together
+    more even than independent points (randomised quasi-Monte Carlo, Owen 1995), so that what is made of them
+    follows the model's distribution more closely. The order is shuffled within ever larger parts of a block:
+    its first 2^k points are even too, and every second or tenth is as good as any. Each 32 columns have a
+    sequence to themselves. Blocks go together if n is a power of two; after 2^20 points all starts anew.
 
     References: Joe and Kuo 2008 for the sequence (from SciPy); Burley 2020, "Practical Hash-based Owen
     Scrambling", for scrambling, shuffling and the combination of sequences.
     """
     size, bits = min(columns, _COLUMNS), max(n - 1, 1).bit_length()
-    points, order = jnp.asarray(_sobol(size, bits)), _reversed(jnp.arange(n, dtype=jnp.uint32) << (32 - bits))
+    points, steps = jnp.asarray(_sobol(size, bits)), jnp.asarray(_steps(size))
+    order = _reversed(jnp.arange(n, dtype=jnp.uint32) << (32 - bits))
+    number = jnp.asarray(block, jnp.uint32)
+    stream, own = jax.random.fold_in(key, number >> max(_POINTS - bits, 0)), jax.random.fold_in(key, ~number)
+    first = _combined(steps, (number << bits) & np.uint32((1 << _POINTS) - 1))
 
-    def sequence(words: jax.Array) -> jax.Array:
-        place = _scrambled(order, words[0]) >> (32 - bits)
-        return _scrambled(points[:, place], words[1:, None]) >> (32 - _BITS)
+    def sequence(words: jax.Array, word: jax.Array) -> jax.Array:
+        place = _scrambled(order, word) >> (32 - bits)
+        return _scrambled(points[:, place] ^ first[:, None], words[:, None]) >> (32 - _BITS)
 
-    words = jax.random.bits(key, (-(-columns // size), 1 + size), jnp.uint32)
-    u = jax.vmap(sequence)(words).reshape(-1, n)[:columns]
+    sequences = -(-columns // size)
+    words = jax.random.bits(stream, (sequences, size), jnp.uint32)
+    u = jax.vmap(sequence)(words, jax.random.bits(own, (sequences,), jnp.uint32)).reshape(-1, n)[:columns]
     return u.astype(jnp.float32) * 2.0**-_BITS
 
 
 def _sobol(columns: int, bits: int) -> NDArray[np.uint32]:
-    """2^bits points as fractions of 2^32, the bits of each reversed, (columns, 2^bits)."""
+    """The first 2^bits points as fractions of 2^32, the bits of each reversed, (columns, 2^bits)."""
     points = qmc.Sobol(columns, scramble=False).random_base2(bits)
     return np.asarray(_reversed((points.T * 2.0**32).astype(np.uint32)), np.uint32)
+
+
+@cache
+def _steps(columns: int) -> NDArray[np.uint32]:
+    """What each bit of a point's Gray code adds to it, (columns, bits), reversed as in `_sobol`."""
+    source = qmc.Sobol(columns, scramble=False)
+    out, reached = [np.zeros(columns, np.uint32)], 0
+    for bit in range(_POINTS):
+        point = source.fast_forward((1 << bit) - reached).random(1)[0]
+        reached = (1 << bit) + 1
+        out.append((point * 2.0**32).astype(np.uint32) ^ out[-1])
+    return np.asarray(_reversed(np.stack(out[1:], axis=1)), np.uint32)
+
+
+def _combined(steps: jax.Array, number: jax.Array) -> jax.Array:
+    """The point of this number, (columns,)."""
+    gray = number ^ (number >> 1)
+    held = (gray >> jnp.arange(steps.shape[1], dtype=jnp.uint32)) & 1
+    out: jax.Array = jax.lax.reduce(steps * held, np.uint32(0), jax.lax.bitwise_xor, (1,))
+    return out
 
 
 def _scrambled(reversed_bits: jax.Array, words: jax.Array) -> jax.Array:

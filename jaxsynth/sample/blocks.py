@@ -40,7 +40,10 @@ class BlockSampler:
 
     @partial(compiled, static_argnums=0)
     def _draw(self, params: Params, seed: jax.Array, block: jax.Array, condition: Condition | None) -> Packed:
-        key = jax.random.fold_in(jax.random.key(seed), block)
+        stream = jax.random.key(seed)
+        if condition is None and self.model.sample_block is not None:
+            return to_packed(self.layout, self.model.sample_block(params, stream, block, BLOCK_ROWS))
+        key = jax.random.fold_in(stream, block)
         return to_packed(self.layout, self.model.sample(params, key, BLOCK_ROWS, condition))
 
     def blocks(self, seed: int, first: int, count: int, condition: Condition | None) -> Iterator[Packed]:

@@ -9,8 +9,8 @@ from scipy.stats import qmc
 from jaxsynth.models.uniforms import spread_uniforms
 
 
-def drawn(seed: int, columns: int, n: int) -> np.ndarray:
-    return np.asarray(spread_uniforms(jax.random.key(seed), columns, n))
+def drawn(seed: int, columns: int, n: int, block: int = 0) -> np.ndarray:
+    return np.asarray(spread_uniforms(jax.random.key(seed), block, columns, n))
 
 
 @pytest.mark.parametrize("n", [64, 256])
@@ -18,6 +18,13 @@ def test_every_stratum_is_filled_once_by_the_first_points_too(n: int) -> None:
     u = drawn(0, 5, 256)[:, :n]
     assert u.shape == (5, n)
     assert (np.sort(np.floor(u * n), axis=1) == np.arange(n)).all()
+
+
+def test_blocks_of_a_stream_fill_every_stratum_together() -> None:
+    u = np.concatenate([drawn(0, 40, 256, block) for block in range(8)], axis=1)
+    assert (np.sort(np.floor(u * 2048), axis=1) == np.arange(2048)).all()
+    later = drawn(0, 40, 256, 1 << 12)  # past the end of the sequences
+    assert not (later == drawn(0, 40, 256, 0)).any(axis=1).all()
 
 
 def test_points_are_more_even_than_independent_ones() -> None:

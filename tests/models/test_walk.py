@@ -60,7 +60,7 @@ def test_both_walks_draw_the_same(net: tuple[OrderedNet, Params], kind: str) -> 
     network, params = net
     assert native.can(network)
     d = len(network.order)
-    uniforms = spread_uniforms(jax.random.key(2), d, ROWS)
+    uniforms = spread_uniforms(jax.random.key(2), 0, d, ROWS)
     codes = jnp.asarray(np.random.default_rng(3).integers(0, 2, (d, ROWS)), jnp.int32)
     what = given(network, kind)
     codes = codes if kind == "known" else codes * 0

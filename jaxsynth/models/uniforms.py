@@ -21,28 +21,40 @@ def spread_uniforms(key: jax.Array, block: jax.Array | int, columns: int, n: int
 
     Every point alone is uniform in the cube; the points of a block, and of all blocks of a key, are together
     more even than independent points (randomised quasi-Monte Carlo, Owen 1995), so that what is made of them
-    follows the model's distribution more closely. The order is shuffled within ever larger parts of a block:
-    its first 2^k points are even too, and every second or tenth is as good as any. Each 32 columns have a
-    sequence to themselves. Blocks go together if n is a power of two; after 2^20 points all starts anew.
+    follows the model's distribution more closely. Every second or tenth point is as good as any: the order is
+    shuffled, though the first 2^k points of the first 32 columns are even too. Each 32 columns have a sequence
+    to themselves. Blocks go together if n is a power of two; after 2^20 points all starts anew.
 
     References: Joe and Kuo 2008 for the sequence (from SciPy); Burley 2020, "Practical Hash-based Owen
     Scrambling", for scrambling, shuffling and the combination of sequences.
     """
     size, bits = min(columns, _COLUMNS), max(n - 1, 1).bit_length()
     points, steps = jnp.asarray(_sobol(size, bits)), jnp.asarray(_steps(size))
-    order = _reversed(jnp.arange(n, dtype=jnp.uint32) << (32 - bits))
     number = jnp.asarray(block, jnp.uint32)
-    stream, own = jax.random.fold_in(key, number >> max(_POINTS - bits, 0)), jax.random.fold_in(key, ~number)
+    stream = jax.random.fold_in(key, number >> max(_POINTS - bits, 0))
+    sequences = -(-columns // size)
     first = _combined(steps, (number << bits) & np.uint32((1 << _POINTS) - 1))
 
-    def sequence(words: jax.Array, word: jax.Array) -> jax.Array:
-        place = _scrambled(order, word) >> (32 - bits)
+    def sequence(words: jax.Array, place: jax.Array) -> jax.Array:
         return _scrambled(points[:, place] ^ first[:, None], words[:, None]) >> (32 - _BITS)
 
-    sequences = -(-columns // size)
     words = jax.random.bits(stream, (sequences, size), jnp.uint32)
-    u = jax.vmap(sequence)(words, jax.random.bits(own, (sequences,), jnp.uint32)).reshape(-1, n)[:columns]
+    places = _places(jax.random.fold_in(key, ~number), sequences, bits, n)
+    u = jax.vmap(sequence)(words, places).reshape(-1, n)[:columns]
     return u.astype(jnp.float32) * 2.0**-_BITS
+
+
+def _places(key: jax.Array, sequences: int, bits: int, n: int) -> jax.Array:
+    """For each sequence which of its points comes when, (sequences, n).
+
+    The first keeps its first 2^k points together. The others are shuffled freely, or columns of two sequences
+    would be correlated in a few hundred points.
+    """
+    keys = jax.random.split(key, sequences)
+    order = _reversed(jnp.arange(n, dtype=jnp.uint32) << (32 - bits))
+    nested = _scrambled(order, jax.random.bits(keys[0], (), jnp.uint32)) >> (32 - bits)
+    free = jax.vmap(lambda k: jax.random.permutation(k, 1 << bits)[:n])(keys[1:])
+    return jnp.concatenate([nested[None], free.astype(jnp.uint32)])
 
 
 def _sobol(columns: int, bits: int) -> NDArray[np.uint32]:

@@ -40,12 +40,11 @@ class Ancestral:
         """Draw n rows; under a condition every row satisfies it."""
         if condition is None:
             return self.sample_block(params, key, 0, n)
-        given_key, rest_key = jax.random.split(key)
-        known = jnp.broadcast_to(condition.active, (n, len(self.layout)))
-        codes = self._choose(params, given_key, n, condition)
-        batch = Batch(codes, jnp.zeros((n, len(self.net.tilted))))
-        uniforms_key, position_key = jax.random.split(rest_key)
+        choose_key, uniforms_key, position_key = jax.random.split(key, 3)
         uniforms = spread_uniforms(uniforms_key, 0, len(self.layout), n)
+        codes = self._choose(params, choose_key, uniforms, condition)
+        batch = Batch(codes, jnp.zeros((n, len(self.net.tilted))))
+        known = jnp.broadcast_to(condition.active, codes.shape)
         return self._complete(params, (uniforms, position_key), batch, known, known & False, condition)
 
     def complete(
@@ -59,19 +58,21 @@ class Ancestral:
 
     def log_mass(self, params: Params, key: jax.Array, n: int, condition: Condition) -> jax.Array:
         """Log importance weights of n draws of the conditioned columns; their mean weight is its probability."""
-        return self._restricted(params, key, n, condition)[1]
+        return self._restricted(params, spread_uniforms(key, 0, len(self.layout), n), condition)[1]
 
-    def _choose(self, params: Params, key: jax.Array, n: int, condition: Condition) -> jax.Array:
-        """Codes (n, d) of the conditioned columns, 0 elsewhere."""
+    def _choose(self, params: Params, key: jax.Array, uniforms: jax.Array, condition: Condition) -> jax.Array:
+        """Codes (n, d) of the conditioned columns, 0 elsewhere; from uniforms (d, n), if one a row will do."""
         draw_key, pick_key = jax.random.split(key)
+        d, n = uniforms.shape
         open_ended = jnp.stack([(w > 0).sum() > 1 for w in condition.weight]) & condition.active
 
         def corrected() -> jax.Array:
-            codes, log_mass = self._restricted(params, draw_key, _POOL * n, condition)
+            pool = spread_uniforms(draw_key, 0, d, _POOL * n)
+            codes, log_mass = self._restricted(params, pool, condition)
             return codes[resample(pick_key, log_mass, n)]
 
         def direct() -> jax.Array:
-            return self._restricted(params, draw_key, n, condition)[0]
+            return self._restricted(params, uniforms, condition)[0]
 
         # Equalities alone, or one condition alone, leave all weights equal.
         codes: jax.Array = jax.lax.cond(open_ended.any() & (condition.active.sum() > 1), corrected, direct)
@@ -88,10 +89,9 @@ class Ancestral:
         return self._batch(self._rows_first(walk.codes), positions)
 
     def _restricted(
-        self, params: Params, key: jax.Array, n: int, condition: Condition
+        self, params: Params, uniforms: jax.Array, condition: Condition
     ) -> tuple[jax.Array, jax.Array]:
         """The conditioned columns alone, each drawn among its allowed codes; and log p(allowed | earlier)."""
-        uniforms = spread_uniforms(key, 0, len(self.layout), n)
         given = Given(None, ~condition.active[self.net.order], self._allowed(condition), weigh=True)
         walk = self._walk(params, uniforms, given, jnp.zeros(uniforms.shape, jnp.int32))
         return self._rows_first(walk.codes), walk.log_mass

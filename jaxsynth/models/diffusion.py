@@ -59,8 +59,8 @@ class Diffusion:
     rows_a_code: float = 100.0
     max_intervals: int = 64
     batch: int = 512
-    epochs: int = 100
-    min_steps: int = 4000
+    epochs: int = 70
+    min_steps: int = 3500
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     validation: float = 0.05

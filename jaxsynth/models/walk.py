@@ -57,7 +57,7 @@ class Walked(NamedTuple):
 class _Column(NamedTuple):
     """What drawing one column needs, or several of a group stacked."""
 
-    context: jax.Array  # (h, k) from the features before it, or (e, h) into the running sum
+    context: jax.Array  # (h, k) from the features before it, or (h, e) into the running sum
     scale: jax.Array | None  # (h,) of the running sum
     bias: jax.Array  # (h,)
     down: jax.Array  # (rank, h)

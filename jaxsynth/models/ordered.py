@@ -28,11 +28,12 @@ from jaxsynth.models.ordered_layers import (
     draw_start,
 )
 
-_SPAN = 4096  # hidden units that all columns share beyond `hidden` each
+_SPAN = 3072  # hidden units that all columns share beyond `hidden` each
 _LEAST = 48  # hidden units a column has however many there are
 _NARROW = 4  # codes of the narrowest columns, which come last and see all others
 _FEW = 16
 _MEDIUM = 64
+_MANY = 40  # columns of a table beyond which wide ones get code vectors of half the length
 
 
 @dataclass(frozen=True)
@@ -217,10 +218,11 @@ def _sizes(groups: tuple[Group, ...], embedding: int, hidden: int, *, even: bool
     columns = sum(len(g.index) for g in groups)
     most = min(hidden, max(_LEAST, _SPAN // columns // 16 * 16))
     sizes = []
+    longest = embedding if columns <= _MANY else max(1, embedding // 2)
     for group in groups:
-        features = 2 if group.width <= _NARROW else 4 if group.width <= _MEDIUM else embedding
+        features = 2 if group.width <= _NARROW else 4 if group.width <= _MEDIUM else longest
         units = max(_LEAST, most // 2) if _NARROW < group.width <= _FEW else most
-        sizes.append(Sizes(min(embedding, features), min(most, units)))
+        sizes.append(Sizes(min(longest, features), min(most, units)))
     if even:
         return (Sizes(max(s.embedding for s in sizes), most),) * len(sizes)
     return tuple(sizes)

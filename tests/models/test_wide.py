@@ -15,7 +15,14 @@ def test_hundreds_of_two_level_columns_share_a_context() -> None:
     cells = rng.random((1500, 200)) < np.where(cause, 0.9, 0.1)
     table = pa.table({f"code{i}": cells[:, i] for i in range(200)})
     tiny = js.Autoregressive(
-        embedding=2, hidden=16, batch=128, epochs=1, min_steps=150, dropout=0.1, learning_rate=1e-2
+        embedding=2,
+        hidden=16,
+        batch=128,
+        pass_steps=0,
+        epochs=1,
+        min_steps=600,
+        dropout=0.1,
+        learning_rate=1e-2,
     )
     synth = js.fit(table, tiny, seed=0, progress=False)
     assert not RowLikelihood.make(tiny, synth.artefact.codec.layout).net.paired

@@ -33,8 +33,8 @@ class Diffusion:
     them. Every row satisfies them. A cell is drawn from its own column's distribution within the condition:
     right for one conditioned column, approximate for several, which are drawn independently of each other.
 
-    On Adult (32,561 rows): shape error 0.5 %, trend error 1.2 % (two real samples: 0.6 % and 1.8 %), AUC of
-    boosted trees that tell it from held-out rows 0.51; 6,000 steps, of which the parameters after 4,200 are kept.
+    On Adult (32,561 rows), 2026-11-25, `python -m benchmarks.quality --sets adult --models diffusion`: shape error
+    0.65 %, trend error 1.35 %, AUC of XGBoost that tells it from held-out rows 0.538; 341 s on two cores.
 
     Attributes:
         width: of the network's residual stream; its layers are twice as wide inside.

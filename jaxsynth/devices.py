@@ -29,7 +29,7 @@ def use_all_cores() -> None:
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """`jax.jit` for what computes with a model, with its `lower`; `options` are those of `jax.jit`.
+    """`jax.jit` for what computes with a model; `options` are those of `jax.jit`.
 
     The CPU compiler of jax 0.10 has a fusion that gives wrong numbers, without a word, where a matrix is
     multiplied by equal columns and the product then reduced over its rows: a softmax of a column that does not
@@ -44,7 +44,6 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     def call(*arguments: Any, **named: Any) -> Any:
         return program()(*arguments, **named)
 
-    call.lower = lambda *arguments, **named: program().lower(*arguments, **named)  # type: ignore[attr-defined]
     return call
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ from jaxsynth.codec.packed import Packed
 from jaxsynth.devices import compiled
 from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Model, Params, Training
-from jaxsynth.models.base import to_batch
+from jaxsynth.models.base import Batch, to_batch
 from jaxsynth.train.adversarial import Adversarial
 from jaxsynth.train.plan import Plan, make_plan, split_rows
 from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper
@@ -100,13 +99,9 @@ def train(
     state = stepper.start(vector, jax.random.fold_in(init_key, 1))
     state, keys, resident = jax.device_put((state, keys, stepper.resident(rows)), everywhere)
     runner = _Runner(model, layout, plan, mesh, restore, stepper)
-    like = jax.ShapeDtypeStruct(vector.shape, vector.dtype, sharding=everywhere)  # type: ignore[no-untyped-call]
-    evaluate = _ahead(runner.evaluate, runner, like, keys[1], held_rows) if len(held) else None
-    calibrate = _ahead(runner.calibrate, runner, like, rows) if model.calibrate is not None else None
-    score = None if evaluate is None else lambda average: evaluate(average, keys[1], held_rows)
     best = _Best(params=vector.copy(), history=History())
     try:
-        for best in _chunks(runner, state, (rows, resident), score, keys[0]):
+        for best in _chunks(runner, state, (rows, resident), held_rows, keys):
             if report is not None:
                 report(_progress(plan, best.history))
     except KeyboardInterrupt:
@@ -122,23 +117,21 @@ def train(
     if best.history.best < 0:
         raise TrainingError("training diverged: no pass had a finite loss; lower the learning rate")
     params = restore(jax.device_get(best.params))
-    if calibrate is not None:
-        params = jax.device_get(calibrate(jax.device_put(best.params, everywhere), rows))
+    if model.calibrate is not None:
+        params = _calibrate(model.calibrate, layout, params, rows)
     if model.finish is not None:
         params = jax.jit(model.finish)(params, jax.random.fold_in(init_key, 2))
     return jax.device_get(params), best.history
 
 
-def _ahead(program: Any, *arguments: Any) -> Callable[..., Any]:
-    """The program of a method, compiled in a thread of its own while the caller compiles another."""
-    pool = ThreadPoolExecutor(1)
-    done = pool.submit(lambda: program.lower(*arguments).compile())
-    pool.shutdown(wait=False)
-
-    def call(*now: Any) -> Any:
-        return done.result()(*now)
-
-    return call
+def _calibrate(
+    calibrate: Callable[[Params, Batch], Params], layout: tuple[CodeSpec, ...], params: Params, rows: Packed
+) -> Params:
+    """With so many of the training rows, evenly picked."""
+    count = min(len(rows.positions), _CALIBRATION_ROWS)
+    some = np.linspace(0, len(rows.positions) - 1, count).astype(np.int64)
+    part = _take(jax.device_get(rows), some)
+    return jax.device_get(compiled(lambda p, r: calibrate(p, to_batch(layout, r)))(params, part))  # type: ignore[no-any-return]
 
 
 def _stepper(
@@ -150,19 +143,15 @@ def _stepper(
 
 
 def _chunks(
-    runner: _Runner,
-    state: State,
-    data: tuple[Packed, Any],
-    evaluate: Callable[..., jax.Array] | None,
-    key: jax.Array,
+    runner: _Runner, state: State, data: tuple[Packed, Any], held: Packed, keys: list[jax.Array]
 ) -> Iterator[_Best]:
     """Run chunk after chunk until the plan or the held-out rows say stop; the best so far after each."""
-    plan = runner.plan
+    plan, (run_key, eval_key) = runner.plan, keys
     best = _Best(params=state.params.copy(), history=History())
     cuts, since = plan.training.cuts, plan.settled
     for chunk in range(plan.chunks):
-        state, loss = runner.epoch(state, data, key)
-        score = None if evaluate is None else float(evaluate(state.average))
+        state, loss = runner.epoch(state, data, run_key)
+        score = float(runner.evaluate(state.average, held, eval_key)) if len(held.positions) else None
         best = best.updated(state, float(loss), score, settled=chunk >= plan.settled)
         if chunk - max(best.history.best, since) >= plan.patience:
             if not cuts:
@@ -239,7 +228,7 @@ class _Runner:
         return state, losses.mean()
 
     @partial(compiled, static_argnums=0)
-    def evaluate(self, vector: jax.Array, key: jax.Array, data: Packed) -> jax.Array:
+    def evaluate(self, vector: jax.Array, data: Packed, key: jax.Array) -> jax.Array:
         """Mean loss over held-out rows, with the same draws each time; the exact likelihood where there is one."""
         params = self.restore(vector)
         rows = len(data.positions)
@@ -256,15 +245,6 @@ class _Runner:
 
         losses: jax.Array = jax.lax.map(one, jnp.arange(steps))
         return losses.mean()
-
-    @partial(compiled, static_argnums=0)
-    def calibrate(self, vector: jax.Array, data: Packed) -> Params:
-        """The parameters after the model's calibration on so many of the training rows, evenly picked."""
-        assert self.model.calibrate is not None
-        count = min(len(data.positions), _CALIBRATION_ROWS)
-        some = np.linspace(0, len(data.positions) - 1, count).astype(np.int32)
-        part = to_batch(self.layout, jax.tree.map(lambda a: a[some], data))
-        return self.model.calibrate(self.restore(vector), part)
 
 
 def _mesh(batch: int) -> Mesh:

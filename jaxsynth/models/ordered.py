@@ -28,7 +28,7 @@ from jaxsynth.models.ordered_layers import (
     draw_start,
 )
 
-_SPAN = 3072  # hidden units that all columns share beyond `hidden` each
+_SPAN = 3584  # hidden units that all columns share beyond `hidden` each
 _LEAST = 48  # hidden units a column has however many there are
 _NARROW = 4  # codes of the narrowest columns, which come last and see all others
 _FEW = 16

@@ -28,6 +28,7 @@ _WAVES = 64
 _NARROW = 3  # codes of a column of two levels, one more for missing
 _ROWS = 256  # rows at once in calibration
 _ROUNDS = 8  # of calibration
+_CELLS = 1 << 28  # probabilities a round computes at most; tables of very many codes are calibrated on fewer rows
 _FEW = 5.0  # rows of a code below which calibration does little for it
 
 
@@ -172,7 +173,8 @@ class RowLikelihood:
         rows hold seldom or never hardly move.
         """
         b = min(_ROWS, len(batch.codes))
-        blocks = len(batch.codes) // b
+        codes_a_row = sum(len(g.index) * g.width for g in self.groups)
+        blocks = max(1, min(len(batch.codes) // b, _CELLS // (b * codes_a_row)))
         codes = batch.codes[: blocks * b].T[self.net.order].reshape(-1, blocks, b).transpose(1, 0, 2)
         priors = {str(i): jnp.asarray(g.prior) for i, g in enumerate(self.groups)}
         tables = self.net.inputs(params)

@@ -11,7 +11,7 @@ Measured on 2026-11-23, two cores of an AMD EPYC (AVX-512) virtual machine, jax 
 3.2 times TVAE's rows a second (0.129 s an epoch against 0.412 s; goal 4, missed) and a whole fit 14 times faster
 (9.8 s against 138 s) at a trend error of 2.8 % against 18.1 %. What bounds its epoch: half a batch takes one core
 1.27 ms alone and 1.95 ms while the other works on its half; four times TVAE would be 1.74 ms in all.
-On 2026-11-25, two cores of an AMD EPYC (AVX2): the GAN has 0.68 times the rows a second of CTGAN (5.3 s an epoch to
+On 2026-11-25, two cores of an AMD EPYC (AVX2): the GAN has 0.68 times CTGAN's rows a second (5.3 s an epoch, CTGAN
 3.6 s; goal 3, missed), at a tenth of the matrix-product rate: of 81 ms a step, the products take less than 10.
 """
 

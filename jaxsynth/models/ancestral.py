@@ -108,7 +108,6 @@ class Ancestral:
         """From uniforms (d, n) and a key; `placed` marks the known cells whose positions are known too."""
         uniforms, position_key = randomness
         owner = np.array([i for i, s in enumerate(self.layout) if s.continuous], np.int64)
-
         cells = known.T[self.net.order]
         given = Given(cells, cells.all(1), self._allowed(condition))
         walk = self._walk(params, uniforms, given, batch.codes.T[self.net.order])

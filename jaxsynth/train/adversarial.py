@@ -17,7 +17,7 @@ from jaxsynth.codec.packed import Packed
 from jaxsynth.models import Params
 from jaxsynth.models.base import Game, to_batch
 from jaxsynth.train.plan import Plan
-from jaxsynth.train.steps import Opponent, State, averaged, mean_over_devices, rate
+from jaxsynth.train.steps import Opponent, State, Turn, averaged, direction, slope
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Adversarial:
     def start(self, vector: jax.Array, key: jax.Array) -> State:
         """See `Stepper`; the key draws the critic's initial parameters."""
         critic, _ = ravel_pytree(self.game.init(key))
-        opponent = Opponent(critic, self._critic_optimiser.init(critic))
+        opponent = Opponent(critic, self._optimiser.init(critic))
         return State(
             jnp.zeros((), jnp.int32), vector, vector.copy(), self._optimiser.init(vector), jnp.ones(()), opponent
         )
@@ -55,40 +55,33 @@ class Adversarial:
         del key
         return jnp.zeros((self.plan.steps, 0), jnp.int32)
 
-    def step(
-        self, rows: Packed, resident: Any, state: State, order: jax.Array, key: jax.Array
-    ) -> tuple[State, jax.Array]:
+    def step(self, rows: Packed, resident: Any, state: State, turn: Turn) -> tuple[State, jax.Array]:
         """See `Stepper`; the loss is the critic's."""
-        del order
         assert state.opponent is not None
-        *keys, draw_key, loss_key = jax.random.split(key, self.game.critic_steps + 2)
+        *keys, draw_key, loss_key = jax.random.split(turn.key, self.game.critic_steps + 2)
         generator = self.restore(state.params)
-        critic_step = partial(self._critic_step, rows, resident, generator)
+        critic_step = partial(self._critic_step, rows, resident, generator, turn.rate * self.game.critic_rate)
         opponent, losses = jax.lax.scan(critic_step, state.opponent, jnp.stack(keys))
         critic = self._restore_critic(opponent.params)
         choice, _ = self.game.draw(resident, draw_key, self.share)
-        loss, grads = jax.value_and_grad(
-            lambda v: self.game.generator_loss(critic, self.restore(v), choice, loss_key).mean()
-        )(state.params)
-        _, grads = mean_over_devices(loss, grads)
+        _, grads = slope(lambda p: self.game.generator_loss(critic, p, choice, loss_key).mean(), generator)
         updates, optimiser = self._optimiser.update(grads, state.optimiser, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params = state.params - turn.rate * updates
         average = averaged(state, params, self.plan)
         return State(state.step + 1, params, average, optimiser, state.scale, opponent), losses.mean()
 
     def _critic_step(
-        self, rows: Packed, resident: Any, generator: Params, critic: Opponent, key: jax.Array
+        self, rows: Packed, resident: Any, generator: Params, rate: jax.Array, critic: Opponent, key: jax.Array
     ) -> tuple[Opponent, jax.Array]:
         draw_key, loss_key = jax.random.split(key)
         choice, order = self.game.draw(resident, draw_key, self.share)
         real = to_batch(self.layout, jax.tree.map(lambda a: a[order], rows))
-        loss, grads = mean_over_devices(
-            *jax.value_and_grad(
-                lambda v: self.game.critic_loss(self._restore_critic(v), generator, real, choice, loss_key).mean()
-            )(critic.params)
+        loss, grads = slope(
+            lambda p: self.game.critic_loss(p, generator, real, choice, loss_key).mean(),
+            self._restore_critic(critic.params),
         )
-        updates, optimiser = self._critic_optimiser.update(grads, critic.optimiser, critic.params)
-        return Opponent(optax.apply_updates(critic.params, updates), optimiser), loss
+        updates, optimiser = self._optimiser.update(grads, critic.optimiser, critic.params)
+        return Opponent(critic.params - rate * updates, optimiser), loss
 
     @property
     def _restore_critic(self) -> Callable[[jax.Array], Params]:
@@ -98,13 +91,4 @@ class Adversarial:
 
     @property
     def _optimiser(self) -> optax.GradientTransformation:
-        return self._adam(1.0, self.plan.total_steps)
-
-    @property
-    def _critic_optimiser(self) -> optax.GradientTransformation:
-        return self._adam(self.game.critic_rate, self.plan.total_steps * self.game.critic_steps)
-
-    def _adam(self, factor: float, steps: int) -> optax.GradientTransformation:
-        training, (b1, b2) = self.plan.training, self.game.betas
-        schedule = rate(training.learning_rate * factor, steps)
-        return optax.adamw(schedule, b1=b1, b2=b2, weight_decay=training.weight_decay)
+        return direction(self.plan.training, *self.game.betas)

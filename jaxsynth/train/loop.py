@@ -23,7 +23,7 @@ from jaxsynth.models import Model, Params, Training
 from jaxsynth.models.base import Batch, to_batch
 from jaxsynth.train.adversarial import Adversarial
 from jaxsynth.train.plan import Plan, make_plan, split_rows
-from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper
+from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper, Turn, schedule
 
 _CUT = 1 / 3  # of the learning rate where the held-out rows stop improving
 _CALIBRATION_ROWS = 16_384
@@ -223,8 +223,10 @@ class _Runner:
         """All steps of a chunk on one device's share of each batch."""
         # Keys for the whole chunk at once: in the loop they would cost as much as a layer.
         device_key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
-        keys = jax.vmap(partial(jax.random.fold_in, device_key))(state.step + jnp.arange(len(order)))
-        state, losses = jax.lax.scan(lambda s, x: self.stepper.step(*data, s, *x), state, (order, keys))
+        numbers = state.step + jnp.arange(len(order))
+        keys = jax.vmap(partial(jax.random.fold_in, device_key))(numbers)
+        turns = Turn(order, keys, jax.vmap(schedule(self.plan))(numbers))
+        state, losses = jax.lax.scan(partial(self.stepper.step, *data), state, turns)
         return state, losses.mean()
 
     @partial(compiled, static_argnums=0)

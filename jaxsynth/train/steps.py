@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
-from jaxsynth.models import Model, Params
+from jaxsynth.models import Model, Params, Training
 from jaxsynth.models.base import to_batch
 from jaxsynth.train.plan import Plan
 
@@ -42,6 +43,22 @@ class State(NamedTuple):
     opponent: Opponent | None = None
 
 
+class Turn(NamedTuple):
+    """What one step is given.
+
+    The rate is no part of the optimiser: XLA's CPU compiler would compute its cosine anew for every parameter.
+
+    Attributes:
+        order: int32 (batch,) or (0,), see `Stepper.order`.
+        key: for the loss's own draws, one a device.
+        rate: float32, the learning rate.
+    """
+
+    order: jax.Array
+    key: jax.Array
+    rate: jax.Array
+
+
 class Stepper(Protocol):
     """A kind of step, chosen once a run."""
 
@@ -57,9 +74,7 @@ class Stepper(Protocol):
         """Row numbers of each step of a chunk, int32 (steps, batch), or (steps, 0) if steps draw their own."""
         ...
 
-    def step(
-        self, rows: Packed, resident: Any, state: State, order: jax.Array, key: jax.Array
-    ) -> tuple[State, jax.Array]:
+    def step(self, rows: Packed, resident: Any, state: State, turn: Turn) -> tuple[State, jax.Array]:
         """One step on one device's share of the batch, and its loss."""
         ...
 
@@ -98,32 +113,32 @@ class Likelihood:
         orders = jax.vmap(lambda k: jax.random.permutation(k, plan.rows)[: per_pass * plan.batch])(keys)
         return orders.reshape(plan.steps, plan.batch)
 
-    def step(
-        self, rows: Packed, resident: Any, state: State, order: jax.Array, key: jax.Array
-    ) -> tuple[State, jax.Array]:
+    def step(self, rows: Packed, resident: Any, state: State, turn: Turn) -> tuple[State, jax.Array]:
         """See `Stepper`."""
         del resident
-        batch = to_batch(self.layout, jax.tree.map(lambda a: a[order], rows))
+        batch = to_batch(self.layout, jax.tree.map(lambda a: a[turn.order], rows))
         progress = state.step / self.plan.total_steps
-        loss, grads = mean_over_devices(
-            *jax.value_and_grad(lambda v: self.model.loss(self.restore(v), batch, key, progress).mean())(
-                state.params
-            )
+        loss, grads = slope(
+            lambda p: self.model.loss(p, batch, turn.key, progress).mean(), self.restore(state.params)
         )
         updates, optimiser = self._optimiser.update(grads, state.optimiser, state.params)
-        params = state.params + state.scale * updates
+        params = state.params - turn.rate * state.scale * updates
         average = averaged(state, params, self.plan)
         return State(state.step + 1, params, average, optimiser, state.scale), loss
 
     @property
     def _optimiser(self) -> optax.GradientTransformation:
-        training = self.plan.training
-        schedule = rate(training.learning_rate, self.plan.total_steps)
-        return optax.adamw(schedule, weight_decay=training.weight_decay)
+        return direction(self.plan.training)
 
 
-def rate(peak: float, steps: int) -> optax.Schedule:
-    """Warm-up, then a cosine to zero."""
+def direction(training: Training, b1: float = 0.9, b2: float = 0.999) -> optax.GradientTransformation:
+    """AdamW's step at a rate of -1 (Loshchilov and Hutter 2019)."""
+    return optax.chain(optax.scale_by_adam(b1, b2), optax.add_decayed_weights(training.weight_decay))
+
+
+def schedule(plan: Plan) -> optax.Schedule:
+    """The rate at a step: warm-up, then a cosine to zero."""
+    peak, steps = plan.training.learning_rate, plan.total_steps
     warmup = max(1, min(steps // 20, _WARMUP))
     return optax.warmup_cosine_decay_schedule(peak / 10, peak, warmup, max(steps, warmup + 1))
 
@@ -134,7 +149,21 @@ def averaged(state: State, params: jax.Array, plan: Plan) -> jax.Array:
     return state.average + (1 - decay) * (params - state.average)
 
 
-def mean_over_devices(loss: jax.Array, grads: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """One exchange a gradient, the loss with it: each exchange has a fixed cost."""
-    mean: jax.Array = jax.lax.pmean(jnp.append(grads, loss), AXIS)  # type: ignore[no-untyped-call]
+def slope(loss: Callable[[Params], jax.Array], params: Params) -> tuple[jax.Array, jax.Array]:
+    """The loss and its gradient as a vector, both means over the devices."""
+    value, grads = jax.value_and_grad(loss)(params)
+    # One exchange, the loss with the gradient: each exchange has a fixed cost.
+    mean: jax.Array = jax.lax.pmean(_joined([*jax.tree.leaves(grads), value]), AXIS)  # type: ignore[no-untyped-call]
     return mean[-1], mean[:-1]
+
+
+def _joined(leaves: list[jax.Array]) -> jax.Array:
+    """Leaves end to end, written one after the other.
+
+    As a concatenation XLA's CPU compiler computes them inside of it, entry by entry, which took half of a step.
+    """
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    vector = jnp.zeros(ends[-1])
+    for leaf, end in zip(leaves, ends, strict=True):
+        vector = jax.lax.dynamic_update_slice(vector, leaf.reshape(-1), (end - leaf.size,))
+    return vector

@@ -72,10 +72,10 @@ class TableEmbed(nn.Module):
 
 
 class TableHeads(nn.Module):
-    """Hidden (b, h) -> for each group, logits (g, b, width); and tilts (b, v) of the positions.
+    """Hidden (b, h) -> for each group, logits (g, width, b); and tilts (b, v) of the positions.
 
-    Columns come first: products with the basis are then plain matrix products, one a column, and run
-    twice as fast on a CPU as with rows first.
+    Columns come first and rows last: products with the basis are then plain matrix products, one a column, and
+    sums over the codes add whole vectors of rows. With rows first, a CPU takes several times as long.
     """
 
     groups: tuple[Group, ...]
@@ -84,17 +84,18 @@ class TableHeads(nn.Module):
     @nn.compact
     def __call__(self, hidden: jax.Array) -> tuple[list[jax.Array], jax.Array]:
         widths = [len(g.index) * (g.width if g.basis is None else g.basis.shape[-1]) for g in self.groups]
-        joint = nn.Dense(sum(widths) + self.continuous, use_bias=False, name="joint")(hidden)
-        *parts, tilts = jnp.split(joint, np.cumsum(widths), axis=1)
-        return [self._logits(i, g, p) for i, (g, p) in enumerate(zip(self.groups, parts, strict=True))], tilts
+        shape = (hidden.shape[1], sum(widths) + self.continuous)
+        kernel = self.param("joint_kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
+        *parts, tilts = jnp.split(kernel.T @ hidden.T, np.cumsum(widths))
+        return [self._logits(i, g, p) for i, (g, p) in enumerate(zip(self.groups, parts, strict=True))], tilts.T
 
     def _logits(self, i: int, group: Group, part: jax.Array) -> jax.Array:
-        own = part.reshape(len(part), len(group.index), -1).transpose(1, 0, 2)  # (g, b, f or width)
+        own = part.reshape(len(group.index), -1, part.shape[1])  # (g, f or width, b)
         if group.basis is not None:
-            own = own @ jnp.asarray(group.basis.transpose(0, 2, 1))
+            own = jnp.asarray(group.basis) @ own
         bias = self.param(f"bias{i}", lambda _: jnp.maximum(jnp.asarray(group.prior), -20.0))
         padding = jnp.where(jnp.asarray(group.prior) <= PADDING, PADDING, 0.0)
-        return own + (bias + padding)[:, None]
+        return own + (bias + padding)[..., None]
 
 
 class TimedBlock(nn.Module):
@@ -116,7 +117,7 @@ class TimedBlock(nn.Module):
 class JointDenoiser(nn.Module):
     """What masked codes and noisy numbers were, from codes (b, d), numbers (b, v) and the log of the noise (b,).
 
-    Gives logits (g, b, width) for each group of codes, and one output (b, v) for each number.
+    Gives logits (g, width, b) for each group of codes, and one output (b, v) for each number.
     `embedded` are the groups of the codes with one more code a column, the mask; `groups` those without it.
     Numbers enter as they are and by cosines of their rank, of unit variance; where `absent`, they enter as 0.
     `keep` (depth, b, 2 * width) or (depth, 1, 1) are factors of the hidden units.
@@ -146,23 +147,30 @@ class JointDenoiser(nn.Module):
         return TableHeads(self.groups, self.numbers, name="heads")(nn.LayerNorm(name="norm")(x))
 
 
-class SlotMLP(nn.Module):
-    """Dense layers over features and learned embeddings of slots: (b, f) and int (b, k) -> (b, widths[-1]).
-
-    Leaky ReLU after each layer but the last; with `norm`, a LayerNorm before it.
-    """
+class SlotDense(nn.Module):
+    """A dense layer of features and learned embeddings of slots: (b, f) and int (b, k) -> (b, width)."""
 
     slots: int
     embedding: int
-    widths: tuple[int, ...]
-    norm: bool
+    width: int
 
     @nn.compact
     def __call__(self, x: jax.Array, slot: jax.Array) -> jax.Array:
         table = self.param("slots", nn.initializers.normal(1.0), (self.slots, self.embedding), jnp.float32)
-        x = jnp.concatenate([x, table[slot].reshape(len(x), -1)], axis=1)
+        # Two products, not one of both side by side: the slots' gradient would cost one as wide as the features'.
+        own = nn.Dense(self.width, use_bias=False, name="slot")(table[slot].reshape(len(x), -1))
+        return nn.Dense(self.width, name="dense")(x) + own
+
+
+class LeakyMLP(nn.Module):
+    """Dense layers, (b, in) -> (b, widths[-1]), a leaky ReLU before each, a LayerNorm before that if `norm`."""
+
+    widths: tuple[int, ...]
+    norm: bool
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
         for i, width in enumerate(self.widths):
+            x = nn.leaky_relu(nn.LayerNorm(name=f"norm{i}")(x) if self.norm else x, 0.2)
             x = nn.Dense(width, name=f"dense{i}")(x)
-            if i + 1 < len(self.widths):
-                x = nn.leaky_relu(nn.LayerNorm(name=f"norm{i}")(x) if self.norm else x, 0.2)
         return x

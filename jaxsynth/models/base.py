@@ -61,8 +61,10 @@ class Game:
         init: key -> the critic's params, which are dropped after training.
         index: all training rows -> what drawing rows from them needs, any pytree of arrays.
         draw: (index, key, b) -> a choice and int32 (b',), the rows that answer it; b' >= b fills whole packs.
-        critic_loss: (critic, generator, rows, choice, key) -> float32 (packs,); packs share no rows.
-        generator_loss: (critic, generator, choice, key) -> float32 (packs,).
+        generate: (generator, choice, key) -> what the critic sees of rows that answer a choice, any pytree.
+        critic_loss: (critic, generated, rows, choice, key) -> float32 (packs,); packs share no rows.
+        generator_loss: (critic, generated, choice) -> float32 (packs,).
+        pack: rows that the critic judges together.
         critic_steps: steps of the critic, each on rows of its own, before each of the generator.
         critic_rate: the critic's learning rate as a multiple of the generator's.
         betas: Adam's decays of the first and second moment, of both.
@@ -71,8 +73,10 @@ class Game:
     init: Callable[[jax.Array], Params]
     index: Callable[[Batch], Any]
     draw: Callable[[Any, jax.Array, int], tuple[Any, jax.Array]]
-    critic_loss: Callable[[Params, Params, Batch, Any, jax.Array], jax.Array]
-    generator_loss: Callable[[Params, Params, Any, jax.Array], jax.Array]
+    generate: Callable[[Params, Any, jax.Array], Any]
+    critic_loss: Callable[[Params, Any, Batch, Any, jax.Array], jax.Array]
+    generator_loss: Callable[[Params, Any, Any], jax.Array]
+    pack: int
     critic_steps: int
     critic_rate: float
     betas: tuple[float, float]

@@ -169,7 +169,7 @@ class _Net:
     def _network(
         self, params: Params, walk: Walk, absent: jax.Array, sigma: jax.Array, keep: jax.Array
     ) -> tuple[list[jax.Array], jax.Array]:
-        """Logits (g, b, width) of each group and the raw output (b, v), at noise levels (b,)."""
+        """Logits (g, width, b) of each group and the raw output (b, v), at noise levels (b,)."""
         codes = jnp.where(walk.masked, self.masks, walk.codes)
         numbers = walk.numbers * scaling(sigma[:, None]).into
         logits, output = apply(self.denoiser, params, codes, numbers, absent, jnp.log(sigma), keep)
@@ -184,8 +184,8 @@ class _Net:
         total = jnp.zeros(len(codes))
         for group, own in zip(self.groups, logits, strict=True):
             index = np.array(group.index)
-            picked = jnp.where(codes.T[index][..., None] == np.arange(group.width), own, 0.0).sum(-1)
-            total += jnp.where(masked.T[index], jax.nn.logsumexp(own, axis=-1) - picked, 0.0).sum(0)
+            picked = jnp.where(codes.T[index][:, None] == np.arange(group.width)[:, None], own, 0.0).sum(1)
+            total += jnp.where(masked.T[index], jax.nn.logsumexp(own, axis=1) - picked, 0.0).sum(0)
         return total
 
     def sample(self, params: Params, key: jax.Array, n: int, condition: Condition | None) -> Batch:
@@ -195,7 +195,8 @@ class _Net:
         def predict(walk: Walk, sigma: jax.Array, draw_key: jax.Array) -> tuple[jax.Array, jax.Array]:
             logits, output = self._network(params, walk, self._absent(walk), jnp.full(n, sigma), self._keep_all())
             scale = scaling(sigma)
-            return self._draw(logits, draw_key, n), scale.skip * walk.numbers + scale.out * output
+            codes = draw_codes(draw_key, self.groups, [jax.nn.softmax(own, axis=1) for own in logits], n)
+            return codes, scale.skip * walk.numbers + scale.out * output
 
         if condition is None:
             held = nothing_held(n, len(self.columns.specs), len(self.columns.numeric))
@@ -204,14 +205,6 @@ class _Net:
         decided = _decide(decide_key, self.layout, condition, n)
         walk = run(predict, self.schedule, self._hold(decided, condition, hold_key), run_key)
         return _imposed(self.columns.decode(Cells(walk.codes, walk.numbers)), decided, condition, self.layout)
-
-    def _draw(self, logits: list[jax.Array], key: jax.Array, n: int) -> jax.Array:
-        """One code for every masked-code column, (n, d), drawn from its own distribution."""
-        out = jnp.zeros((n, len(self.columns.specs)), jnp.int32)
-        for i, (group, own) in enumerate(zip(self.groups, logits, strict=True)):
-            drawn = draw_codes(jax.random.fold_in(key, i), jax.nn.softmax(own, axis=-1))
-            out = out.at[:, np.array(group.index)].set(drawn.T)
-        return out
 
     def _hold(self, decided: Batch, condition: Condition, key: jax.Array) -> Held:
         cells = self.columns.encode(decided, key)

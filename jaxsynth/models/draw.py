@@ -2,88 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-BLOCK = 16  # widths above this must be a multiple of it
+from jaxsynth.codec.groups import Group
+
+_BLOCK = 16  # codes whose running sums are one small product
 
 
-def draw_codes(key: jax.Array, probabilities: jax.Array) -> jax.Array:
-    """One code an entry by inversion, one uniform each; never a code of probability 0.
+def draw_codes(key: jax.Array, groups: tuple[Group, ...], probabilities: Sequence[jax.Array], n: int) -> jax.Array:
+    """One code for every column of every row.
 
     Args:
-        key: for the uniforms.
-        probabilities: float32 (a, b, width), width at most 16 or a multiple of it, need not sum to 1.
+        key: for the uniforms, one a cell.
+        groups: the columns.
+        probabilities: for each group float32 (g, width, n), which need not sum to 1.
+        n: rows.
 
     Returns:
-        int32 (a, b).
+        int32 (n, columns), in layout order.
     """
-    *shape, width = probabilities.shape
-    u = jax.random.uniform(key, shape) * (1 - 1e-6)
-    if width <= BLOCK:
-        return _invert(probabilities, u * probabilities.sum(-1))
-    # Two levels: prefix sums over 16 blocks of few codes cost far less than one long prefix sum.
-    blocks = probabilities.reshape(*shape, width // BLOCK, BLOCK)
-    mass = blocks.sum(-1)
-    chosen = draw_block(mass, u * mass.sum(-1))
-    block = jnp.take_along_axis(blocks, chosen[0][..., None, None], axis=2)[:, :, 0]
-    rest = jnp.clip(chosen[1], 0, block.sum(-1) * (1 - 1e-6))
-    return chosen[0] * BLOCK + _invert(block, rest)
-
-
-def draw_block(mass: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Which entry of `mass` (a, b, m) the running sum reaches `target` in, and what is left of the target."""
-    before = _prefix(mass) - mass
-    index = jnp.minimum((_prefix(mass) <= target[..., None]).sum(-1), mass.shape[-1] - 1)
-    return index, target - jnp.take_along_axis(before, index[..., None], axis=-1)[..., 0]
-
-
-def _invert(p: jax.Array, target: jax.Array) -> jax.Array:
-    return jnp.minimum((_prefix(p) <= target[..., None]).sum(-1), p.shape[-1] - 1)
-
-
-def _prefix(x: jax.Array) -> jax.Array:
-    """Inclusive prefix sums over the last axis by a triangular product: XLA's cumsum is a slow window."""
-    size = x.shape[-1]
-    return x @ jnp.asarray(np.triu(np.ones((size, size), np.float32)))
+    if not groups:
+        return jnp.zeros((n, 0), jnp.int32)
+    order = np.concatenate([g.index for g in groups])
+    uniforms = jax.random.uniform(key, (len(order), n))
+    drawn = [invert(uniforms[np.array(g.index)], p) for g, p in zip(groups, probabilities, strict=True)]
+    return jnp.concatenate(drawn)[np.argsort(order)].T
 
 
 def invert(uniforms: jax.Array, p: jax.Array) -> jax.Array:
-    """One code a row by inversion, for one column with rows last; never a code of probability 0.
+    """One code a row by inversion, rows last; never a code of probability 0.
 
     Args:
-        uniforms: (b,) in [0, 1).
-        p: float32 (width, b), any width, need not sum to 1.
+        uniforms: (..., b) in [0, 1).
+        p: float32 (..., width, b), any width, need not sum to 1.
 
     Returns:
-        int32 (b,).
+        int32 (..., b).
     """
     return _search(p, uniforms * (1 - 1e-6))[0]
 
 
 def _search(p: jax.Array, share: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Which entry of p (m, b) the running sum reaches this share of the total in, and how far into it."""
-    if len(p) <= BLOCK:
-        return _locate(p, share * _upto(p)[-1])
-    blocks = jnp.pad(p, ((0, -len(p) % BLOCK), (0, 0))).reshape(-1, BLOCK, p.shape[1])
-    outer, rest = _search(blocks.sum(1), share)
+    """Which entry of p (..., m, b) the running sum reaches this share of the total in, and how far into it."""
+    *lead, width, rows = p.shape
+    if width <= _BLOCK:
+        return _locate(p, share * _upto(p)[..., -1, :])
+    padding = [(0, 0)] * len(lead) + [(0, -width % _BLOCK), (0, 0)]
+    blocks = jnp.pad(p, padding).reshape(*lead, -1, _BLOCK, rows)
+    outer, rest = _search(blocks.sum(-2), share)
     # A masked sum: gathers of single numbers do not vectorise.
-    own = jnp.where(outer == np.arange(len(blocks))[:, None, None], blocks, 0.0).sum(0)
-    index, rest = _locate(own, jnp.clip(rest, 0.0, own.sum(0) * (1 - 1e-6)))
-    return outer * BLOCK + index, rest
+    here = outer[..., None, None, :] == np.arange(blocks.shape[-3])[:, None, None]
+    own = jnp.where(here, blocks, 0.0).sum(-3)
+    index, rest = _locate(own, jnp.clip(rest, 0.0, own.sum(-2) * (1 - 1e-6)))
+    return outer * _BLOCK + index, rest
 
 
 def _locate(p: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
     upto = _upto(p)
-    index = jnp.minimum((upto <= target).sum(0), len(p) - 1)
-    before = jnp.where(index == np.arange(len(p))[:, None], upto - p, 0.0).sum(0)
+    index = jnp.minimum((upto <= target[..., None, :]).sum(-2), p.shape[-2] - 1)
+    before = jnp.where(index[..., None, :] == np.arange(p.shape[-2])[:, None], upto - p, 0.0).sum(-2)
     return index, target - before
 
 
 def _upto(p: jax.Array) -> jax.Array:
-    """Inclusive running sums over the first axis."""
-    return jnp.asarray(np.tril(np.ones((len(p), len(p)), np.float32))) @ p
+    """Inclusive running sums over the codes."""
+    size = p.shape[-2]
+    return jnp.asarray(np.tril(np.ones((size, size), np.float32))) @ p
 
 
 def resample(key: jax.Array, log_weights: jax.Array, n: int) -> jax.Array:

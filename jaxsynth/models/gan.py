@@ -19,13 +19,12 @@ import numpy as np
 
 from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
-from jaxsynth.models import gan_features as features
 from jaxsynth.models.base import Batch, Condition, Game, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
 from jaxsynth.models.draw import draw_codes, resample
 from jaxsynth.models.gan_choice import Choice, Choices, RowIndex
-from jaxsynth.models.gan_features import Looks
-from jaxsynth.nets import SlotMLP, TableHeads, apply
+from jaxsynth.models.gan_features import Features, one_hots
+from jaxsynth.nets import LeakyMLP, SlotDense, TableHeads, apply
 
 _EMBEDDING = 32  # size of a slot's embedding
 _POOL = 8  # candidates a row when conditioning
@@ -87,8 +86,10 @@ class GAN:
             init=net.init_critic,
             index=net.choices.index,
             draw=net.draw,
+            generate=net.generate,
             critic_loss=net.critic_loss,
             generator_loss=net.generator_loss,
+            pack=self.pack,
             critic_steps=self.critic_steps,
             critic_rate=self.critic_rate,
             betas=self.betas,
@@ -103,11 +104,13 @@ class _Net:
     config: GAN
     layout: tuple[CodeSpec, ...]
     groups: tuple[Group, ...]
-    looks: tuple[Looks | None, ...]  # features of each group's codes
+    features: Features
     choices: Choices
-    trunk: SlotMLP
+    enter: SlotDense
+    trunk: LeakyMLP
     heads: TableHeads
-    judge: SlotMLP
+    meet: SlotDense  # the critic's first layer
+    judge: LeakyMLP  # and the others
 
     @classmethod
     def make(cls, config: GAN, layout: tuple[CodeSpec, ...]) -> _Net:
@@ -119,88 +122,91 @@ class _Net:
             config=config,
             layout=layout,
             groups=groups,
-            looks=tuple(features.looks(g) for g in groups),
+            features=Features.make(groups),
             choices=choices,
-            trunk=SlotMLP(choices.slots, _EMBEDDING, config.hidden, norm=True),
+            enter=SlotDense(choices.slots, _EMBEDDING, config.hidden[0]),
+            trunk=LeakyMLP(config.hidden[1:], norm=True),
             heads=TableHeads(groups, 0),
-            judge=SlotMLP(choices.slots, _EMBEDDING, (*config.critic, 1), norm=False),
+            meet=SlotDense(choices.slots, _EMBEDDING, config.critic[0]),
+            judge=LeakyMLP((*config.critic[1:], 1), norm=False),
         )
 
     def init(self, key: jax.Array) -> Params:
         """The generator's parameters."""
-        trunk_key, heads_key = jax.random.split(key)
-        slot = jnp.zeros((1, 1), jnp.int32)
+        enter_key, trunk_key, heads_key = jax.random.split(key, 3)
+        slot, (first, *_, last) = jnp.zeros((1, 1), jnp.int32), (*self.config.hidden, self.config.hidden[-1])
         return {
-            "trunk": self.trunk.init(trunk_key, jnp.zeros((1, self.config.latent)), slot)["params"],
-            "heads": self.heads.init(heads_key, jnp.zeros((1, self.config.hidden[-1])))["params"],
+            "enter": self.enter.init(enter_key, jnp.zeros((1, self.config.latent)), slot)["params"],
+            "trunk": dict(self.trunk.init(trunk_key, jnp.zeros((1, first))).get("params", {})),
+            "heads": self.heads.init(heads_key, jnp.zeros((1, last)))["params"],
         }
 
     def init_critic(self, key: jax.Array) -> Params:
         """The critic's parameters."""
+        meet_key, judge_key = jax.random.split(key)
         pack = self.config.pack
-        width = sum(features.width(g, look) for g, look in self._pairs)
-        return dict(self.judge.init(key, jnp.zeros((1, pack * width)), jnp.zeros((1, pack), jnp.int32))["params"])
+        shown, slots = jnp.zeros((1, pack * len(self.features.kept))), jnp.zeros((1, pack), jnp.int32)
+        return {
+            "meet": self.meet.init(meet_key, shown, slots)["params"],
+            "judge": self.judge.init(judge_key, jnp.zeros((1, self.config.critic[0])))["params"],
+        }
 
     def draw(self, index: RowIndex, key: jax.Array, n: int) -> tuple[Choice, jax.Array]:
         """Choices and rows that answer them, for whole packs."""
         packs = -(-n // self.config.pack)
         return self.choices.draw_rows(index, key, packs * self.config.pack, self.config.balance)
 
+    def generate(self, params: Params, choice: Choice, key: jax.Array) -> jax.Array:
+        """Features (packs, f) of drawn codes, with the gradient of their probabilities."""
+        noise_key, code_key = jax.random.split(key)
+        n = len(choice.slot)
+        logits = self._logits(params, jax.random.normal(noise_key, (n, self.config.latent)), choice)
+        chances = [jax.nn.softmax(own, axis=1) for own in logits]
+        codes = self._answer(jax.lax.stop_gradient(chances), choice, code_key)
+        parts = []
+        for group, p in zip(self.groups, chances, strict=True):
+            soft = jnp.where(_asked(group, choice)[:, None], 0.0, p)
+            parts.append(one_hots(group, codes) + soft - jax.lax.stop_gradient(soft))
+        return self._packed(self.features.of_probabilities(parts))
+
     def critic_loss(
-        self, critic: Params, generator: Params, rows: Batch, choice: Choice, key: jax.Array
+        self, critic: Params, made: jax.Array, rows: Batch, choice: Choice, key: jax.Array
     ) -> jax.Array:
         """Score of generated rows over that of real ones, and the gradient penalty; (packs,)."""
-        make_key, mix_key = jax.random.split(key)
-        real = self._packed(self._shown(rows.codes))
-        made = jax.lax.stop_gradient(self._packed(self._generate(generator, choice, make_key)))
+        real = self._packed(self.features.of_codes(rows.codes))
         slots = choice.slot.reshape(len(real), -1)
-        mix = jax.random.uniform(mix_key, (len(real), 1))
-        between = real + mix * (made - real)
-        slope = jax.grad(lambda x: self._judge(critic, x, slots).sum())(between)
-        norm = jnp.sqrt(jnp.square(slope).sum(1) + 1e-12)
-        scores = self._judge(critic, jnp.concatenate([made, real]), jnp.concatenate([slots, slots]))
+        both = apply(self.meet, critic["meet"], jnp.concatenate([made, real]), jnp.concatenate([slots, slots]))
+        scores = self._judge(critic, both)
+        # What lies between a made and a real pack lies between their first layers' outputs: that layer is linear.
+        made_in, real_in = jnp.split(both, 2)
+        mix = jax.random.uniform(key, (len(real), 1))
+        between = jax.grad(lambda x: self._judge(critic, x).sum())(real_in + mix * (made_in - real_in))
+        _, back = jax.vjp(lambda x: apply(self.meet, critic["meet"], x, slots), made)
+        norm = jnp.sqrt(jnp.square(back(between)[0]).sum(1) + 1e-12)
         return scores[: len(made)] - scores[len(made) :] + self.config.penalty * jnp.square(norm - 1)
 
-    def generator_loss(self, critic: Params, generator: Params, choice: Choice, key: jax.Array) -> jax.Array:
+    def generator_loss(self, critic: Params, made: jax.Array, choice: Choice) -> jax.Array:
         """Minus the critic's score of generated rows, (packs,)."""
-        made = self._packed(self._generate(generator, choice, key))
-        return -self._judge(critic, made, choice.slot.reshape(len(made), -1))
+        return -self._judge(critic, apply(self.meet, critic["meet"], made, choice.slot.reshape(len(made), -1)))
 
-    def _judge(self, critic: Params, packs: jax.Array, slots: jax.Array) -> jax.Array:
-        scores: jax.Array = apply(self.judge, critic, packs, slots)
+    def _judge(self, critic: Params, met: jax.Array) -> jax.Array:
+        scores: jax.Array = apply(self.judge, critic["judge"], met)
         return scores[:, 0]
 
-    def _packed(self, features: jax.Array) -> jax.Array:
-        return features.reshape(len(features) // self.config.pack, -1)
+    def _packed(self, shown: jax.Array) -> jax.Array:
+        return shown.reshape(len(shown) // self.config.pack, -1)
 
     def _logits(self, params: Params, z: jax.Array, choice: Choice) -> list[jax.Array]:
-        hidden = jax.nn.leaky_relu(apply(self.trunk, params["trunk"], z, choice.slot[:, None]), 0.2)
+        entered = apply(self.enter, params["enter"], z, choice.slot[:, None])
+        hidden = jax.nn.leaky_relu(apply(self.trunk, params["trunk"], entered), 0.2)
         logits, _ = apply(self.heads, params["heads"], hidden)
         return list(logits)
 
-    def _generate(self, params: Params, choice: Choice, key: jax.Array) -> jax.Array:
-        """Features (b, f) of drawn codes, with the gradient of their probabilities."""
-        noise_key, code_key = jax.random.split(key)
-        logits = self._logits(params, jax.random.normal(noise_key, (len(choice.slot), self.config.latent)), choice)
-        parts = []
-        for i, ((group, look), own) in enumerate(zip(self._pairs, logits, strict=True)):
-            p = jax.nn.softmax(own, axis=-1)
-            drawn = draw_codes(jax.random.fold_in(code_key, i), jax.lax.stop_gradient(p))
-            asked = _asked(group, choice)
-            hard = features.of_codes(group, look, jnp.where(asked, choice.level, drawn))
-            soft = features.of_probabilities(look, jnp.where(asked[..., None], 0.0, p))
-            parts.append(hard + soft - jax.lax.stop_gradient(soft))
-        return features.side_by_side(parts)
-
-    def _shown(self, codes: jax.Array) -> jax.Array:
-        """Features (b, f) of real codes (b, columns)."""
-        return features.side_by_side(
-            [features.of_codes(g, look, codes.T[np.array(g.index)]) for g, look in self._pairs]
-        )
-
-    @property
-    def _pairs(self) -> list[tuple[Group, Looks | None]]:
-        return list(zip(self.groups, self.looks, strict=True))
+    def _answer(self, chances: list[jax.Array], choice: Choice, key: jax.Array) -> jax.Array:
+        """Codes (b, columns): the level asked for, and drawn in the other columns."""
+        drawn = draw_codes(key, self.groups, chances, len(choice.slot))
+        asked = choice.column[:, None] == np.arange(len(self.layout))
+        return jnp.where(asked, choice.level[:, None], drawn)
 
     def finish(self, params: Params, key: jax.Array) -> Params:
         """Set the heads' biases so that mean probabilities are the training frequencies, column by column."""
@@ -222,11 +228,9 @@ class _Net:
             z, choice = self._candidates(latent_key, n, None)
         else:
             z, choice = self._conditioned(params, latent_key, n, condition)
-        codes = jnp.zeros((n, len(self.layout)), jnp.int32)
-        for i, (group, own) in enumerate(zip(self.groups, self._logits(params, z, choice), strict=True)):
-            p = probabilities(group, own, condition)
-            drawn = jnp.where(_asked(group, choice), choice.level, draw_codes(jax.random.fold_in(code_key, i), p))
-            codes = codes.at[:, np.array(group.index)].set(drawn.T)
+        logits = self._logits(params, z, choice)
+        chances = [probabilities(g, own, condition) for g, own in zip(self.groups, logits, strict=True)]
+        codes = self._answer(chances, choice, code_key)
         low, high = position_limits(self.layout, codes, condition)
         u = jax.random.uniform(position_key, low.shape)
         positions = jnp.clip(low + (high - low) * u, 0.0, 1.0 - 2.0**-24)
@@ -265,11 +269,11 @@ def _asked(group: Group, choice: Choice) -> jax.Array:
 def _correction(group: Group, logits: jax.Array, asked: jax.Array, level: jax.Array) -> jax.Array:
     """What to add to a group's biases, (g, width), by iterative scaling to the training frequencies."""
     prior = jnp.asarray(group.prior)
-    set_ = jnp.where(asked[..., None], jax.nn.one_hot(level, group.width), 0.0).sum(1)
+    given = (asked[:, None] & (level == np.arange(group.width)[:, None])).sum(2)
 
     def once(_: int, delta: jax.Array) -> jax.Array:
-        p = jax.nn.softmax(logits + delta[:, None], axis=-1)
-        mean = (jnp.where(asked[..., None], 0.0, p).sum(1) + set_) / logits.shape[1]
+        p = jax.nn.softmax(logits + delta[..., None], axis=1)
+        mean = (jnp.where(asked[:, None], 0.0, p).sum(2) + given) / logits.shape[2]
         return delta + jnp.clip(prior - jnp.log(mean + 1e-12), -1.0, 1.0)
 
     found: jax.Array = jax.lax.fori_loop(0, _FINISH_ROUNDS, once, jnp.zeros_like(prior))

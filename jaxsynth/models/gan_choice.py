@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Batch, Condition
-from jaxsynth.models.draw import BLOCK, draw_codes
+from jaxsynth.models.draw import invert
 
 _UNSEEN = 1e-9  # frequency of an allowed level that the training rows do not have
 
@@ -65,7 +65,7 @@ class Choices:
     def make(cls, layout: tuple[CodeSpec, ...], columns: tuple[int, ...]) -> Choices:
         """Choices among the levels of these columns."""
         sizes = np.array([layout[i].size for i in columns], np.int64)
-        share = np.zeros((len(columns), _padded(int(sizes.max(initial=1)))), np.float32)
+        share = np.zeros((len(columns), int(sizes.max(initial=1))), np.float32)
         for own, i in zip(share, columns, strict=True):
             own[: layout[i].size] = layout[i].counts / max(1, layout[i].counts.sum())
         return cls(
@@ -98,9 +98,8 @@ class Choices:
             among = condition.active[self.columns].astype(jnp.float32)
             among = jnp.where(among.any(), among, 1.0)
             share = jnp.where(condition.active[self.columns][:, None], self._allowed(condition), share)
-        uneven = jnp.pad(among, (0, _padded(len(among)) - len(among)))
-        which = _pick(column_key, jnp.broadcast_to(uneven, (n, len(uneven))))
-        return self._choice(which, _pick(level_key, share[which]))
+        which = _pick(column_key, jnp.broadcast_to(among[:, None], (len(among), n)))
+        return self._choice(which, _pick(level_key, share.T[:, which]))
 
     def draw_rows(self, index: RowIndex, key: jax.Array, n: int, power: float) -> tuple[Choice, jax.Array]:
         """Training by sampling: a column uniformly, a level by a power of its frequency, a row uniformly.
@@ -118,7 +117,7 @@ class Choices:
         counts = jnp.diff(index.start, axis=1)
         weight = jnp.where(counts > 0, jnp.maximum(counts, 1).astype(jnp.float32) ** power, 0.0)
         which = jax.random.randint(column_key, (n,), 0, len(self.columns))
-        level = _pick(level_key, weight[which])
+        level = _pick(level_key, weight.T[:, which])
         inside = (bits % counts[which, level].astype(jnp.uint32)).astype(jnp.int32)
         return self._choice(which, level), index.order[which, index.start[which, level] + inside]
 
@@ -137,10 +136,5 @@ class Choices:
 
 
 def _pick(key: jax.Array, weight: jax.Array) -> jax.Array:
-    """One entry a row of `weight` (n, m), in proportion to it."""
-    return draw_codes(key, weight[None])[0].astype(jnp.int32)
-
-
-def _padded(size: int) -> int:
-    """A width that drawing can do: at most a block, or whole blocks."""
-    return size if size <= BLOCK else -(-size // BLOCK) * BLOCK
+    """One entry a column of `weight` (m, n), in proportion to it."""
+    return invert(jax.random.uniform(key, weight.shape[1:]), weight).astype(jnp.int32)

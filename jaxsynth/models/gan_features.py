@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,34 +14,57 @@ from jaxsynth.codec.groups import Group
 _WIDE = 64  # unordered columns with more codes show random signs instead of one-hots
 _SIGNS = 32
 
-Looks = NDArray[np.float32]  # (g, width, f), features of each code of a group's columns
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Fixed features of the codes of every column: a linear view of their one-hots.
+
+    Attributes:
+        groups: the columns.
+        looks: for each group float32 (g, width, f), the smooth basis of ordered codes, random signs of wide
+            unordered ones; None stands for one-hots.
+        kept: int (features,), those that are not padding, of all groups' features end to end.
+    """
+
+    groups: tuple[Group, ...]
+    looks: tuple[NDArray[np.float32] | None, ...]
+    kept: NDArray[np.int64]
+
+    @classmethod
+    def make(cls, groups: tuple[Group, ...]) -> Features:
+        """Of these columns."""
+        looks = tuple(_look(g) for g in groups)
+        used = [_used(g, look).ravel() for g, look in zip(groups, looks, strict=True)]
+        return cls(groups, looks, np.flatnonzero(np.concatenate(used)))
+
+    def of_codes(self, codes: jax.Array) -> jax.Array:
+        """Features (b, features) of codes (b, columns)."""
+        return self.of_probabilities([one_hots(g, codes).astype(jnp.float32) for g in self.groups])
+
+    def of_probabilities(self, chances: list[jax.Array]) -> jax.Array:
+        """Mean features (b, features) under probabilities (g, width, b), rows last, of each group's codes."""
+        parts = [
+            p if look is None else jnp.asarray(look.transpose(0, 2, 1)) @ p
+            for look, p in zip(self.looks, chances, strict=True)
+        ]
+        return jnp.concatenate([p.reshape(-1, p.shape[2]) for p in parts])[self.kept].T
 
 
-def looks(group: Group) -> Looks | None:
-    """Features of a group's codes: the smooth basis of ordered ones; None stands for one-hots."""
+def one_hots(group: Group, codes: jax.Array) -> jax.Array:
+    """Which of a group's codes each row has, bool (g, width, b), from codes (b, columns)."""
+    return codes.T[np.array(group.index), None] == np.arange(group.width)[:, None]
+
+
+def _look(group: Group) -> NDArray[np.float32] | None:
     if group.basis is not None or group.width <= _WIDE:
         return group.basis
     signs = np.random.default_rng(0).integers(0, 2, (len(group.index), group.width, _SIGNS))
     return np.asarray((2 * signs - 1) / np.sqrt(_SIGNS), np.float32)
 
 
-def width(group: Group, look: Looks | None) -> int:
-    """Features of a whole group, its columns side by side."""
-    return len(group.index) * (group.width if look is None else look.shape[2])
-
-
-def of_codes(group: Group, look: Looks | None, codes: jax.Array) -> jax.Array:
-    """Features (g, b, f) of codes (g, b)."""
+def _used(group: Group, look: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+    """Which features of each column (g, f) are not padding."""
     if look is None:
-        return jax.nn.one_hot(codes, group.width)
-    return jnp.asarray(look)[np.arange(len(look))[:, None], codes]
-
-
-def of_probabilities(look: Looks | None, p: jax.Array) -> jax.Array:
-    """Mean features (g, b, f) under probabilities (g, b, width)."""
-    return p if look is None else p @ jnp.asarray(look)
-
-
-def side_by_side(parts: list[jax.Array]) -> jax.Array:
-    """Features (g, b, f) of each group as one matrix (b, all features)."""
-    return jnp.concatenate([p.transpose(1, 0, 2).reshape(p.shape[1], -1) for p in parts], axis=1)
+        return np.arange(group.width) < group.sizes[:, None]
+    used: NDArray[np.bool_] = np.abs(look).max(axis=1) > 0
+    return used

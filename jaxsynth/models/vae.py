@@ -136,8 +136,8 @@ class _Net:
         total = jnp.zeros(len(batch.codes))
         for group, own in zip(self.groups, logits, strict=True):
             codes = batch.codes.T[np.array(group.index)]  # (g, b)
-            picked = jnp.where(codes[..., None] == np.arange(group.width), own, 0.0).sum(-1)
-            total += (jax.nn.logsumexp(own, axis=-1) - picked).sum(0)
+            picked = jnp.where(codes[:, None] == np.arange(group.width)[:, None], own, 0.0).sum(1)
+            total += (jax.nn.logsumexp(own, axis=1) - picked).sum(0)
         present = has_position(self.layout, batch.codes)
         return total - jnp.where(present, position_log_density(tilts, batch.positions), 0.0).sum(1)
 
@@ -149,11 +149,8 @@ class _Net:
         else:
             z = self._conditioned_latents(params, latent_key, n, condition)
         logits, tilts = self._decode(params, z)
-        codes = jnp.zeros((n, len(self.layout)), jnp.int32)
-        for i, (group, own) in enumerate(zip(self.groups, logits, strict=True)):
-            p = probabilities(group, own, condition)
-            drawn = draw_codes(jax.random.fold_in(code_key, i), p)  # (g, n)
-            codes = codes.at[:, np.array(group.index)].set(drawn.T)
+        inside = [probabilities(g, own, condition) for g, own in zip(self.groups, logits, strict=True)]
+        codes = draw_codes(code_key, self.groups, inside, n)
         low, high = position_limits(self.layout, codes, condition)
         positions = draw_positions(position_key, tilts, low, high)
         return Batch(codes, jnp.where(has_position(self.layout, codes), positions, 0.0))

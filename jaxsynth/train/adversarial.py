@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +16,16 @@ from jaxsynth.codec.packed import Packed
 from jaxsynth.models import Params
 from jaxsynth.models.base import Game, to_batch
 from jaxsynth.train.plan import Plan
-from jaxsynth.train.steps import Opponent, State, Turn, averaged, direction, slope
+from jaxsynth.train.steps import Opponent, State, Turn, averaged, direction, over_devices, slope
+
+
+class _Drawn(NamedTuple):
+    """What one step of the critic is about, and the keys of its draws."""
+
+    choice: Any
+    order: jax.Array
+    make_key: jax.Array
+    loss_key: jax.Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,30 +66,44 @@ class Adversarial:
     def step(self, rows: Packed, resident: Any, state: State, turn: Turn) -> tuple[State, jax.Array]:
         """See `Stepper`; the loss is the critic's."""
         assert state.opponent is not None
-        *keys, draw_key, loss_key = jax.random.split(turn.key, self.game.critic_steps + 2)
         generator = self.restore(state.params)
-        critic_step = partial(self._critic_step, rows, resident, generator, turn.rate * self.game.critic_rate)
-        opponent, losses = jax.lax.scan(critic_step, state.opponent, jnp.stack(keys))
-        critic = self._restore_critic(opponent.params)
-        choice, _ = self.game.draw(resident, draw_key, self.share)
-        _, grads = slope(lambda p: self.game.generator_loss(critic, p, choice, loss_key).mean(), generator)
+        *earlier, key = jax.random.split(turn.key, self.game.critic_steps)
+
+        def again(critic: Opponent, own: jax.Array) -> tuple[Opponent, jax.Array]:
+            drawn = self._draw(resident, own)
+            made = self.game.generate(generator, drawn.choice, drawn.make_key)
+            return self._critic_step(rows, critic, made, drawn, turn.rate)
+
+        critic, losses = state.opponent, jnp.zeros(0)
+        if earlier:
+            critic, losses = jax.lax.scan(again, critic, jnp.stack(earlier))
+        # The generator is judged by the rows of the critic's last step, which are generated already.
+        drawn = self._draw(resident, key)
+        made, back = jax.vjp(lambda p: self.game.generate(p, drawn.choice, drawn.make_key), generator)
+        critic, loss = self._critic_step(rows, critic, made, drawn, turn.rate)
+        judge = self._restore_critic(critic.params)
+        blame = jax.grad(lambda m: self.game.generator_loss(judge, m, drawn.choice).mean())(made)
+        grads = over_devices(back(blame)[0])
         updates, optimiser = self._optimiser.update(grads, state.optimiser, state.params)
         params = state.params - turn.rate * updates
         average = averaged(state, params, self.plan)
-        return State(state.step + 1, params, average, optimiser, state.scale, opponent), losses.mean()
+        state = State(state.step + 1, params, average, optimiser, state.scale, critic)
+        return state, jnp.append(losses, loss).mean()
+
+    def _draw(self, resident: Any, key: jax.Array) -> _Drawn:
+        draw_key, make_key, loss_key = jax.random.split(key, 3)
+        return _Drawn(*self.game.draw(resident, draw_key, self.share), make_key, loss_key)
 
     def _critic_step(
-        self, rows: Packed, resident: Any, generator: Params, rate: jax.Array, critic: Opponent, key: jax.Array
+        self, rows: Packed, critic: Opponent, made: Any, drawn: _Drawn, rate: jax.Array
     ) -> tuple[Opponent, jax.Array]:
-        draw_key, loss_key = jax.random.split(key)
-        choice, order = self.game.draw(resident, draw_key, self.share)
-        real = to_batch(self.layout, jax.tree.map(lambda a: a[order], rows))
+        real = to_batch(self.layout, jax.tree.map(lambda a: a[drawn.order], rows))
         loss, grads = slope(
-            lambda p: self.game.critic_loss(p, generator, real, choice, loss_key).mean(),
+            lambda p: self.game.critic_loss(p, made, real, drawn.choice, drawn.loss_key).mean(),
             self._restore_critic(critic.params),
         )
         updates, optimiser = self._optimiser.update(grads, critic.optimiser, critic.params)
-        return Opponent(critic.params - rate * updates, optimiser), loss
+        return Opponent(critic.params - rate * self.game.critic_rate * updates, optimiser), loss
 
     @property
     def _restore_critic(self) -> Callable[[jax.Array], Params]:

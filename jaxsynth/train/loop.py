@@ -27,7 +27,7 @@ from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper, Turn, schedul
 
 _CUT = 1 / 3  # of the learning rate where the held-out rows stop improving
 _CALIBRATION_ROWS = 16_384
-_ROWS_A_DEVICE = 100  # rows of a batch below which another device costs more than it brings
+_EXAMPLES_A_DEVICE = 100  # rows, or packs of rows, of a batch below which another device costs more than it brings
 _SAME = PartitionSpec()  # type: ignore[no-untyped-call]
 _SPLIT = PartitionSpec(None, AXIS)  # type: ignore[no-untyped-call]
 
@@ -90,7 +90,7 @@ def train(
     """
     kept, held = split_rows(len(data.positions), training, seed)
     plan = make_plan(len(kept), training)
-    mesh = _mesh(plan.batch)
+    mesh = _mesh(plan.batch, model.game.pack if model.game else 1)
     everywhere = NamedSharding(mesh, _SAME)
     rows, held_rows = jax.device_put((_take(data, kept), _take(data, held)), everywhere)
     init_key, *keys = jax.random.split(jax.random.key(seed), 3)
@@ -249,10 +249,11 @@ class _Runner:
         return losses.mean()
 
 
-def _mesh(batch: int) -> Mesh:
+def _mesh(batch: int, pack: int) -> Mesh:
     """As many local devices as divide the batch into shares worth having; each holds all rows."""
     devices = jax.local_devices()
-    usable = [d for d in range(1, len(devices) + 1) if batch % d == 0 and batch // d >= _ROWS_A_DEVICE]
+    most = min(len(devices), batch // (pack * _EXAMPLES_A_DEVICE))
+    usable = [d for d in range(1, most + 1) if batch % d == 0]
     return Mesh(np.array(devices[: max(usable, default=1)]), (AXIS,))
 
 

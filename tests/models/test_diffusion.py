@@ -75,7 +75,7 @@ def test_gradients_are_finite_and_reach_every_layer(built: tuple[Codec, Model, P
     key = jax.random.key(2)
     grads = jax.jit(jax.grad(lambda p: model.loss(p, batch, key, jnp.ones(())).mean()))(params)
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
-    assert np.abs(grads["heads"]["joint"]["kernel"]).max() > 0
+    assert np.abs(grads["heads"]["joint_kernel"]).max() > 0
     assert np.abs(grads["block0"]["out"]["kernel"]).max() > 0
 
 

@@ -8,29 +8,41 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from jaxsynth.codec.groups import Group
 from jaxsynth.models.draw import draw_codes, draw_positions, invert, position_log_density, resample
 
 
+def columns(index: tuple[int, ...], width: int) -> Group:
+    sizes = np.full(len(index), width)
+    return Group(index, width, sizes, np.zeros((len(index), width), np.float32), None)
+
+
 @pytest.mark.parametrize("width", [2, 16, 64, 512])
-def test_codes_follow_their_probabilities(width: int) -> None:
-    p = jax.random.dirichlet(jax.random.key(1), jnp.full(width, 0.3), (1, 2))
+def test_codes_follow_their_probabilities_in_layout_order(width: int) -> None:
+    p = np.asarray(jax.random.dirichlet(jax.random.key(1), jnp.full(width, 0.3), (3,)))
     n = 40_000
-    codes = np.asarray(draw_codes(jax.random.key(0), jnp.broadcast_to(p, (n, 2, width))))
-    for column in range(2):
+    groups = (columns((2, 0), width), columns((1,), width))
+    chances = [jnp.broadcast_to(p[list(g.index)][..., None], (len(g.index), width, n)) for g in groups]
+    codes = np.asarray(draw_codes(jax.random.key(0), groups, chances, n))
+    for column in range(3):
         counts = np.bincount(codes[:, column], minlength=width)
-        expected = np.asarray(p[0, column], np.float64) * n
+        expected = p[column].astype(np.float64) * n
         common = expected > 5
         chi2 = ((counts - expected)[common] ** 2 / expected[common]).sum()
-        assert stats.chi2.sf(chi2, common.sum() - 1) > 1e-4
+        assert stats.chi2.sf(chi2, max(common.sum() - 1, 1)) > 1e-4
+
+
+def test_no_columns_are_drawn_as_none() -> None:
+    assert draw_codes(jax.random.key(0), (), [], 5).shape == (5, 0)
 
 
 @pytest.mark.parametrize("width", [4, 32, 256])
 def test_codes_of_no_probability_are_never_drawn(width: int) -> None:
     rng = np.random.default_rng(0)
-    p = rng.random((20_000, 3, width)).astype(np.float32) * (rng.random((20_000, 3, width)) < 0.1)
-    p[:, :, 0] = np.where(p.sum(-1) == 0, 1, p[:, :, 0])
-    codes = np.asarray(draw_codes(jax.random.key(0), jnp.asarray(p)))
-    assert (np.take_along_axis(p, codes[..., None], 2) > 0).all()
+    p = rng.random((3, width, 20_000)).astype(np.float32) * (rng.random((3, width, 20_000)) < 0.1)
+    p[:, 0] = np.where(p.sum(1) == 0, 1, p[:, 0])
+    codes = np.asarray(draw_codes(jax.random.key(0), (columns((0, 1, 2), width),), [jnp.asarray(p)], 20_000))
+    assert (np.take_along_axis(p, codes.T[:, None], 1) > 0).all()
 
 
 @pytest.mark.parametrize("width", [1, 3, 16, 64, 100, 5000])

@@ -57,8 +57,9 @@ def test_both_losses_are_finite_and_one_a_pack(built: tuple[Codec, Model, Params
     critic = model.game.init(jax.random.key(1))
     choice, order = model.game.draw(model.game.index(rows), jax.random.key(2), 48)
     real = jax.tree.map(lambda a: a[order], rows)
-    losses = model.game.critic_loss(critic, params, real, choice, jax.random.key(3))
-    wanted = model.game.generator_loss(critic, params, choice, jax.random.key(3))
+    made = model.game.generate(params, choice, jax.random.key(3))
+    losses = model.game.critic_loss(critic, made, real, choice, jax.random.key(4))
+    wanted = model.game.generator_loss(critic, made, choice)
     assert losses.shape == wanted.shape == (10,)
     assert bool(jnp.isfinite(losses).all())
     assert bool(jnp.isfinite(wanted).all())
@@ -71,7 +72,8 @@ def test_packs_share_nothing(built: tuple[Codec, Model, Params, Batch]) -> None:
     choice, order = model.game.draw(model.game.index(rows), jax.random.key(2), 50)
     real = jax.tree.map(lambda a: a[order], rows)
     changed = real._replace(codes=real.codes.at[:5].set(real.codes[5:10]))
-    first, second = (model.game.critic_loss(critic, params, r, choice, jax.random.key(3)) for r in (real, changed))
+    made = model.game.generate(params, choice, jax.random.key(3))
+    first, second = (model.game.critic_loss(critic, made, r, choice, jax.random.key(4)) for r in (real, changed))
     assert first[0] != second[0]
     np.testing.assert_allclose(first[1:], second[1:], rtol=1e-5)
 
@@ -82,7 +84,11 @@ def test_the_generator_learns_through_every_head(built: tuple[Codec, Model, Para
     critic = model.game.init(jax.random.key(1))
     choice, _ = model.game.draw(model.game.index(rows), jax.random.key(2), 100)
     game = model.game
-    grads = jax.grad(lambda p: game.generator_loss(critic, p, choice, jax.random.key(3)).mean())(params)
+
+    def loss(p: Params) -> jax.Array:
+        return game.generator_loss(critic, game.generate(p, choice, jax.random.key(3)), choice).mean()
+
+    grads = jax.grad(loss)(params)
     assert all(bool(jnp.isfinite(g).all()) and bool((g != 0).any()) for g in jax.tree.leaves(grads["heads"]))
 
 

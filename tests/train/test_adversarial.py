@@ -24,21 +24,22 @@ def tug_of_war(critic_steps: int = 2) -> Model:
     def draw(index: Any, key: jax.Array, n: int) -> tuple[Any, jax.Array]:
         return (), jax.random.randint(key, (n,), 0, index)
 
-    def critic_loss(critic: Params, generator: Params, rows: Batch, choice: Any, key: jax.Array) -> jax.Array:
+    def critic_loss(critic: Params, made: jax.Array, rows: Batch, choice: Any, key: jax.Array) -> jax.Array:
         slope: jax.Array = critic["slope"]
-        number: jax.Array = generator["m"]
-        return slope * (number - rows.positions[:, 0]) + jnp.square(slope) / 2
+        return slope * (made - rows.positions[:, 0]) + jnp.square(slope) / 2
 
-    def generator_loss(critic: Params, generator: Params, choice: Any, key: jax.Array) -> jax.Array:
-        score: jax.Array = critic["slope"] * generator["m"]
+    def generator_loss(critic: Params, made: jax.Array, choice: Any) -> jax.Array:
+        score: jax.Array = critic["slope"] * made
         return -score * jnp.ones(2)
 
     game = Game(
         init=lambda key: {"slope": jnp.zeros(())},
         index=lambda rows: jnp.asarray(len(rows.codes)),
         draw=draw,
+        generate=lambda generator, choice, key: generator["m"],
         critic_loss=critic_loss,
         generator_loss=generator_loss,
+        pack=1,
         critic_steps=critic_steps,
         critic_rate=4.0,
         betas=(0.5, 0.9),

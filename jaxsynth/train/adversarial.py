@@ -81,9 +81,7 @@ class Adversarial:
         drawn = self._draw(resident, key)
         made, back = jax.vjp(lambda p: self.game.generate(p, drawn.choice, drawn.make_key), generator)
         critic, loss = self._critic_step(rows, critic, made, drawn, turn.rate)
-        judge = self._restore_critic(critic.params)
-        blame = jax.grad(lambda m: self.game.generator_loss(judge, m, drawn.choice).mean())(made)
-        grads = over_devices(back(blame)[0])
+        grads = over_devices(back(self._blame(critic, made, drawn.choice))[0])
         updates, optimiser = self._optimiser.update(grads, state.optimiser, state.params)
         params = state.params - turn.rate * updates
         average = averaged(state, params, self.plan)
@@ -104,6 +102,11 @@ class Adversarial:
         )
         updates, optimiser = self._optimiser.update(grads, critic.optimiser, critic.params)
         return Opponent(critic.params - rate * self.game.critic_rate * updates, optimiser), loss
+
+    def _blame(self, critic: Opponent, made: Any, choice: Any) -> Any:
+        """Gradient of the generator's loss by what it generated."""
+        judge = self._restore_critic(critic.params)
+        return jax.grad(lambda m: self.game.generator_loss(judge, m, choice).mean())(made)
 
     @property
     def _restore_critic(self) -> Callable[[jax.Array], Params]:

@@ -116,7 +116,7 @@ def train(
         )
     if best.history.best < 0:
         raise TrainingError("training diverged: no pass had a finite loss; lower the learning rate")
-    params = restore(jax.device_get(best.params))
+    params = _cut_up(restore, jax.device_get(best.params))
     if model.calibrate is not None:
         params = _calibrate(model.calibrate, layout, params, rows)
     if model.finish is not None:
@@ -255,6 +255,14 @@ def _mesh(batch: int, pack: int) -> Mesh:
     most = min(len(devices), batch // (pack * _EXAMPLES_A_DEVICE))
     usable = [d for d in range(1, most + 1) if batch % d == 0]
     return Mesh(np.array(devices[: max(usable, default=1)]), (AXIS,))
+
+
+def _cut_up(restore: Callable[[jax.Array], Params], vector: np.ndarray) -> Params:
+    """`restore` on the host: on the device, cutting a vector into many leaves takes a second to compile."""
+    leaves, tree = jax.tree.flatten(jax.eval_shape(restore, vector))
+    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
+    parts = [part.reshape(leaf.shape) for part, leaf in zip(np.split(vector, ends), leaves, strict=True)]
+    return dict(jax.tree.unflatten(tree, parts))
 
 
 def _take(data: Packed, rows: np.ndarray) -> Packed:

@@ -131,7 +131,7 @@ class Ancestral:
 
     def _allowed(self, condition: Condition) -> list[jax.Array]:
         """Log of the allowed share of every code, (g, width) for each group; -inf-like where nothing is."""
-        return [_log(jnp.asarray(weights(g, condition))[:, 0]) for g in self.groups]
+        return [_log(weights(g, condition)) for g in self.groups]
 
 
 def _log(share: jax.Array) -> jax.Array:

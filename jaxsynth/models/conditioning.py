@@ -11,26 +11,26 @@ from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Condition
 
 
-def weights(group: Group, condition: Condition | None) -> jax.Array | float:
-    """Allowed shares of a group's codes, (g, width, 1), zero on padding."""
-    if condition is None:
-        return 1.0
+def weights(group: Group, condition: Condition) -> jax.Array:
+    """Allowed shares of a group's codes, (g, width), zero on padding."""
     rows = [jnp.pad(condition.weight[i], (0, group.width - len(condition.weight[i]))) for i in group.index]
-    return jnp.stack(rows)[..., None]
+    return jnp.stack(rows)
 
 
 def probabilities(group: Group, logits: jax.Array, condition: Condition | None) -> jax.Array:
     """Probabilities (g, width, b) of codes within the condition; some allowed code is never below rounding."""
     if condition is None:
         return jax.nn.softmax(logits, axis=1)
-    return jax.nn.softmax(logits + jnp.log(jnp.maximum(weights(group, condition), jnp.exp(PADDING))), axis=1)
+    return jax.nn.softmax(
+        logits + jnp.log(jnp.maximum(weights(group, condition), jnp.exp(PADDING)))[..., None], axis=1
+    )
 
 
 def log_inside(groups: tuple[Group, ...], logits: list[jax.Array], condition: Condition) -> list[jax.Array]:
     """For each group, log probability (g, b) that a conditioned column's code is allowed; 0 for the others."""
     out = []
     for group, own in zip(groups, logits, strict=True):
-        inside = (jax.nn.softmax(own, axis=1) * weights(group, condition)).sum(1)
+        inside = (jax.nn.softmax(own, axis=1) * weights(group, condition)[..., None]).sum(1)
         active = condition.active[np.array(group.index)]
         out.append(jnp.where(active[:, None], jnp.log(inside + 1e-30), 0.0))
     return out

@@ -7,12 +7,13 @@ Goals: at least 4 times TVAE's and 3 times CTGAN's rows a second of an epoch; an
 in at most an eighth of the time of its 300 epochs. CTGAN runs a few epochs for its rate alone; its fidelity
 after all 300 is in `benchmarks.quality`.
 
-Measured on 2026-11-23, two cores of an AMD EPYC (AVX-512) virtual machine, jax 0.10.2, ctgan 0.12.1: the VAE has
-3.2 times TVAE's rows a second (0.129 s an epoch against 0.412 s; goal 4, missed) and a whole fit 14 times faster
-(9.8 s against 138 s) at a trend error of 2.8 % against 18.1 %. What bounds its epoch: half a batch takes one core
-1.27 ms alone and 1.95 ms while the other works on its half; four times TVAE would be 1.74 ms in all.
-On 2026-11-25, two cores of an AMD EPYC (AVX2): the GAN has 0.68 times CTGAN's rows a second (5.3 s an epoch, CTGAN
-3.6 s; goal 3, missed), at a tenth of the matrix-product rate: of 81 ms a step, the products take less than 10.
+Measured on 2026-11-25, two cores of an AMD EPYC (AVX2) virtual machine, jax 0.10.2, ctgan 0.12.1. The VAE has
+1.9 times TVAE's rows a second (0.39 s an epoch against 0.74 s; goal 4, missed) and a whole fit 10.6 times faster
+(24 s against 253 s) at a trend error of 2.7 % against 12.0 %. With AVX-512, on 2026-11-23, it had 3.2 times.
+What bounds it: on one core alone the products of half a batch take two thirds of a step, at half of that core's
+best rate. The GAN has 2.4 times CTGAN's rows a second (1.22 s an epoch against 2.95 s; goal 3, missed; 2.5 and
+3.0 in two other runs) at 43 % of the matrix-product rate: one core alone takes 28 ms a step, 22 of them
+products, and two cores take 16 to 20.
 """
 
 from __future__ import annotations

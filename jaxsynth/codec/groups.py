@@ -15,7 +15,7 @@ from jaxsynth.codec.layout import CodeSpec
 
 _WAVES = 16  # cosines in the smooth basis unless a model asks for more
 _PLAIN = 16  # ordered columns up to this size learn each code freely
-_BLOCK = 16  # wide groups are padded to a multiple of this, which drawing from them needs
+_BLOCK = 16  # wide groups are padded to a multiple of this: drawing searches in blocks of as many
 _SMALL = 64  # codes after padding up to which a group rather joins the next wider one
 _FEW = 8  # ordered columns of one width that are worth a group each
 _DAMPING = 0.15  # the k-th wave is divided by 1 + _DAMPING * k

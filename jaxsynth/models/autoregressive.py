@@ -21,7 +21,7 @@ from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.ancestral import Ancestral
 from jaxsynth.models.base import Batch, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position
-from jaxsynth.models.draw import position_log_density
+from jaxsynth.models.draw import code_log_prob, position_log_density
 from jaxsynth.models.ordered import OrderedNet
 
 _WAVES = 64
@@ -163,7 +163,7 @@ class RowLikelihood:
         total = jnp.zeros(codes.shape[1])
         for group, at, logits in zip(self.groups, self.net.starts, self.net.logits(params, h), strict=True):
             own = codes[at : at + len(group.index)]
-            total += (_pick(logits, own) - jax.nn.logsumexp(logits, axis=1)).sum(0)
+            total += code_log_prob(logits, own).sum(0)
         return total + self._position_log_prob(params, batch, h)
 
     def calibrate(self, params: Params, batch: Batch) -> Params:
@@ -199,16 +199,6 @@ class RowLikelihood:
 def _scaling(expected: jax.Array, found: jax.Array) -> jax.Array:
     """Log of what brings a found number of rows to the expected one, at most a factor e at once."""
     return jnp.clip(jnp.log((expected + _FEW) / (found + _FEW)), -1.0, 1.0)
-
-
-def _pick(logits: jax.Array, codes: jax.Array) -> jax.Array:
-    """The logit of each row's code, (g, width, b) and (g, b) -> (g, b).
-
-    A comparison vectorises where a gather of single numbers does not.
-    """
-    if logits.shape[1] > 1024:
-        return jnp.take_along_axis(logits, codes[:, None], axis=1)[:, 0]
-    return jnp.where(codes[:, None] == np.arange(logits.shape[1])[:, None], logits, 0.0).sum(1)
 
 
 def _keep(key: jax.Array, shape: tuple[int, int], drop: float) -> jax.Array | float:

@@ -21,7 +21,7 @@ from jaxsynth.models.base import Batch, Condition, Model, Params, Training, trai
 from jaxsynth.models.diffusion_columns import Cells, Columns
 from jaxsynth.models.diffusion_sampler import Held, Walk, nothing_held, run
 from jaxsynth.models.diffusion_schedule import Schedule, draw_times, mask_weight, scaling
-from jaxsynth.models.draw import draw_codes
+from jaxsynth.models.draw import code_log_prob, draw_codes
 from jaxsynth.nets import JointDenoiser, apply
 
 
@@ -184,8 +184,7 @@ class _Net:
         total = jnp.zeros(len(codes))
         for group, own in zip(self.groups, logits, strict=True):
             index = np.array(group.index)
-            picked = jnp.where(codes.T[index][:, None] == np.arange(group.width)[:, None], own, 0.0).sum(1)
-            total += jnp.where(masked.T[index], jax.nn.logsumexp(own, axis=1) - picked, 0.0).sum(0)
+            total -= jnp.where(masked.T[index], code_log_prob(own, codes.T[index]), 0.0).sum(0)
         return total
 
     def sample(self, params: Params, key: jax.Array, n: int, condition: Condition | None) -> Batch:

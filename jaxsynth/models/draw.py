@@ -1,4 +1,4 @@
-"""Drawing codes and positions from logits and tilts, unconditioned or restricted."""
+"""Codes and positions, from logits and tilts: drawing them, unconditioned or restricted, and their likelihood."""
 
 from __future__ import annotations
 
@@ -85,6 +85,18 @@ def resample(key: jax.Array, log_weights: jax.Array, n: int) -> jax.Array:
     targets = (jnp.arange(n) + jax.random.uniform(draw_key, (n,))) / n * mass[-1]
     index = jnp.minimum(jnp.searchsorted(mass, targets, side="right"), len(mass) - 1)
     return jax.random.permutation(order_key, index)
+
+
+def code_log_prob(logits: jax.Array, codes: jax.Array) -> jax.Array:
+    """Log-probability of each row's code, (g, width, b) and (g, b) -> (g, b)."""
+    return _picked(logits, codes) - jax.nn.logsumexp(logits, axis=1)
+
+
+def _picked(logits: jax.Array, codes: jax.Array) -> jax.Array:
+    """The logit of each row's code; a comparison vectorises where a gather of single numbers does not."""
+    if logits.shape[1] > 1024:
+        return jnp.take_along_axis(logits, codes[:, None], axis=1)[:, 0]
+    return jnp.where(codes[:, None] == np.arange(logits.shape[1])[:, None], logits, 0.0).sum(1)
 
 
 def position_log_density(tilt: jax.Array, position: jax.Array) -> jax.Array:

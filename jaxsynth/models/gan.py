@@ -134,11 +134,11 @@ class _Net:
     def init(self, key: jax.Array) -> Params:
         """The generator's parameters."""
         enter_key, trunk_key, heads_key = jax.random.split(key, 3)
-        slot, (first, *_, last) = jnp.zeros((1, 1), jnp.int32), (*self.config.hidden, self.config.hidden[-1])
+        slot, hidden = jnp.zeros((1, 1), jnp.int32), self.config.hidden
         return {
             "enter": self.enter.init(enter_key, jnp.zeros((1, self.config.latent)), slot)["params"],
-            "trunk": dict(self.trunk.init(trunk_key, jnp.zeros((1, first))).get("params", {})),
-            "heads": self.heads.init(heads_key, jnp.zeros((1, last)))["params"],
+            "trunk": dict(self.trunk.init(trunk_key, jnp.zeros((1, hidden[0]))).get("params", {})),
+            "heads": self.heads.init(heads_key, jnp.zeros((1, hidden[-1])))["params"],
         }
 
     def init_critic(self, key: jax.Array) -> Params:

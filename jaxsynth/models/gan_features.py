@@ -39,7 +39,8 @@ class Features:
 
     def of_codes(self, codes: jax.Array) -> jax.Array:
         """Features (b, features) of codes (b, columns)."""
-        return self.of_probabilities([one_hots(g, codes).astype(jnp.float32) for g in self.groups])
+        parts = [_shown(g, look, codes) for g, look in zip(self.groups, self.looks, strict=True)]
+        return self._side_by_side(parts)
 
     def of_probabilities(self, chances: list[jax.Array]) -> jax.Array:
         """Mean features (b, features) under probabilities (g, width, b), rows last, of each group's codes."""
@@ -47,12 +48,24 @@ class Features:
             p if look is None else jnp.asarray(look.transpose(0, 2, 1)) @ p
             for look, p in zip(self.looks, chances, strict=True)
         ]
+        return self._side_by_side(parts)
+
+    def _side_by_side(self, parts: list[jax.Array]) -> jax.Array:
+        """Features (g, f, b) of each group as (b, features), without padding."""
         return jnp.concatenate([p.reshape(-1, p.shape[2]) for p in parts])[self.kept].T
 
 
 def one_hots(group: Group, codes: jax.Array) -> jax.Array:
     """Which of a group's codes each row has, bool (g, width, b), from codes (b, columns)."""
     return codes.T[np.array(group.index), None] == np.arange(group.width)[:, None]
+
+
+def _shown(group: Group, look: NDArray[np.float32] | None, codes: jax.Array) -> jax.Array:
+    """Features (g, f, b) of a group's codes, from codes (b, columns); a wide column's one-hots are never made."""
+    if look is None:
+        return one_hots(group, codes).astype(jnp.float32)
+    own = codes.T[np.array(group.index)]
+    return jnp.asarray(look)[np.arange(len(look))[:, None], own].transpose(0, 2, 1)
 
 
 def _look(group: Group) -> NDArray[np.float32] | None:

@@ -20,7 +20,7 @@ from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Batch, Condition, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
-from jaxsynth.models.draw import draw_codes, draw_positions, position_log_density, resample
+from jaxsynth.models.draw import code_log_prob, draw_codes, draw_positions, position_log_density, resample
 from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
 
 _FIRST_LOG_STD = -2.0  # latents start informative: from a noisy start the decoder learns to ignore them
@@ -135,9 +135,7 @@ class _Net:
         """-log p(codes, positions | z), (b,)."""
         total = jnp.zeros(len(batch.codes))
         for group, own in zip(self.groups, logits, strict=True):
-            codes = batch.codes.T[np.array(group.index)]  # (g, b)
-            picked = jnp.where(codes[:, None] == np.arange(group.width)[:, None], own, 0.0).sum(1)
-            total += (jax.nn.logsumexp(own, axis=1) - picked).sum(0)
+            total -= code_log_prob(own, batch.codes.T[np.array(group.index)]).sum(0)
         present = has_position(self.layout, batch.codes)
         return total - jnp.where(present, position_log_density(tilts, batch.positions), 0.0).sum(1)
 

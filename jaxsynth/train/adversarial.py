@@ -33,7 +33,7 @@ class Adversarial:
     """Train by a `Game`. Rows are drawn in the step, by the game's own index of them.
 
     Attributes:
-        game: the two losses and how rows are drawn.
+        game: the two losses, and how rows are drawn and generated.
         layout: of the rows.
         plan: sizes and schedule.
         restore: vector -> the generator's params.

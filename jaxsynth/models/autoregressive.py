@@ -146,7 +146,7 @@ class RowLikelihood:
         """Negative log-likelihood in nats under a random order, with dropout; (b,)."""
         del progress
         order_key, hidden_key = jax.random.split(key)
-        keep = _keep(hidden_key, len(batch.codes), self.spared, self.dropout)
+        keep = dropout_factors(hidden_key, len(batch.codes), self.spared, self.dropout)
         return -self.ordered_log_prob(params, batch, self._random_rank(order_key), keep)
 
     def log_prob(self, params: Params, batch: Batch) -> jax.Array:
@@ -231,11 +231,12 @@ def _scaling(expected: jax.Array, found: jax.Array) -> jax.Array:
     return jnp.clip(jnp.log((expected + _FEW) / (found + _FEW)), -1.0, 1.0)
 
 
-def _keep(key: jax.Array, rows: int, spared: np.ndarray, drop: float) -> jax.Array | float:
-    """Dropout as a factor (units, rows): 0 or 1 / (1 - drop), by an integer hash of the unit's number and a word.
+def dropout_factors(key: jax.Array, rows: int, spared: np.ndarray, drop: float) -> jax.Array | float:
+    """Dropout as factors (units, rows) or 1: 0 or 1 / (1 - drop), by an integer hash of the unit and a word.
 
-    The hash is fused into the layer; bits from JAX's own generator cost a quarter of the whole step. Its two
-    rounds of multiply and shift are those found by Wellons' search for low bias ("lowbias32", 2018).
+    Units that are `spared` always have 1. The hash is fused into the layer; bits from JAX's own generator cost a
+    quarter of the whole step. Its two rounds of multiply and shift are those found by Wellons' search for low
+    bias ("lowbias32", 2018).
     """
     if drop == 0:
         return 1.0

@@ -12,7 +12,7 @@ from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import pack
 from jaxsynth.devices import compiled
 from jaxsynth.models import Autoregressive, Batch, Condition, Model, Params, generator_from_json, generator_to_json
-from jaxsynth.models.autoregressive import RowLikelihood, in_order
+from jaxsynth.models.autoregressive import RowLikelihood, dropout_factors, in_order
 from jaxsynth.models.base import to_batch
 from jaxsynth.schema import Schema
 
@@ -161,6 +161,32 @@ def test_no_example_influences_another_and_equal_rows_get_different_dropout(tabl
     twins = jax.tree.map(lambda a: jnp.repeat(a[:1], 2, axis=0), batch)
     one, two = loss(params, twins, key, done)
     assert one != two
+
+
+def test_dropout_spares_an_eighth_of_each_columns_units(table: pa.Table) -> None:
+    config = Autoregressive(dropout=0.6, steady=0.125)
+    likelihood = RowLikelihood.make(config, Codec.fit(Schema.infer(table), table).layout)
+    keep = np.asarray(dropout_factors(jax.random.key(0), 4096, likelihood.spared, likelihood.dropout))
+    by_column = [
+        keep[s.units.start + i * s.sizes.hidden : s.units.start + (i + 1) * s.sizes.hidden]
+        for s in likelihood.net.spans
+        for i in range(len(s.columns))
+    ]
+    for own in by_column:
+        assert (own[: len(own) // 8] == 1).all()
+        np.testing.assert_allclose((own[len(own) // 8 :] == 0).mean(), likelihood.dropout, atol=0.01)
+        np.testing.assert_allclose(own.mean(), 1, atol=0.03)
+
+
+def test_more_rows_need_less_dropout() -> None:
+    def dropout(rows: int) -> float:
+        table = pa.table({"x": np.arange(rows) % 7 % 3})
+        return RowLikelihood.make(
+            Autoregressive(dropout=0.6), Codec.fit(Schema.infer(table), table).layout
+        ).dropout
+
+    assert dropout(500) == dropout(10_000) == 0.6
+    np.testing.assert_allclose(dropout(160_000), 0.6 / 8)
 
 
 def test_the_untrained_marginals_are_those_of_the_table(table: pa.Table) -> None:

@@ -217,11 +217,7 @@ def _dropout(most: float, layout: tuple[CodeSpec, ...]) -> float:
 
 
 def _spared(net: OrderedNet, share: float) -> np.ndarray:
-    """Units that dropout leaves alone, the first of each column.
-
-    Strong relations need units without noise: with all of them silenced at times, conditional distributions
-    come out too wide and rank correlations too weak by several hundredths.
-    """
+    """Units that dropout leaves alone, the first of each column; small tables come out better with some."""
     units = [np.arange(s.sizes.hidden) < share * s.sizes.hidden for s in net.spans for _ in s.columns]
     return np.concatenate(units)
 

@@ -125,19 +125,20 @@ JAXSYNTH_INLINE void exponential(V& x) {
 
 struct Scratch {
   explicit Scratch(const Walk& walk) {
-    std::size_t hidden = 1, rank = 1, width = 1;
+    std::size_t hidden = 1, rank = 1, width = 1, copies = 1;
     for (const WalkColumn& c : walk.columns) {
+      copies = std::max(copies, c.copies);
       hidden = std::max(hidden, c.hidden);
       rank = std::max(rank, c.rank);
       width = std::max(width, c.width);
     }
-    const std::size_t sizes[] = {walk.features + 1, hidden, rank, width, 1, 1, 1, 1};
+    const std::size_t sizes[] = {walk.features + 1, hidden, rank, width, copies, 1, 1, 1, 1};
     std::size_t total = 0;
     for (const std::size_t size : sizes) total += size * block;
     memory.reset(new (std::align_val_t{64}) float[total]);
     float* next = memory.get();
-    float** parts[] = {&features, &units, &inner, &logits, &uniforms, &tilt, &total_mass, &mass};
-    for (std::size_t i = 0; i < 8; ++i) {
+    float** parts[] = {&features, &units, &inner, &logits, &gates, &uniforms, &tilt, &total_mass, &mass};
+    for (std::size_t i = 0; i < 9; ++i) {
       *parts[i] = next;
       next += sizes[i] * block;
     }
@@ -148,7 +149,7 @@ struct Scratch {
     void operator()(float* p) const noexcept { ::operator delete[](p, std::align_val_t{64}); }
   };
   std::unique_ptr<float[], Free> memory;
-  float *features = nullptr, *units = nullptr, *inner = nullptr, *logits = nullptr;
+  float *features = nullptr, *units = nullptr, *inner = nullptr, *logits = nullptr, *gates = nullptr;
   float *uniforms = nullptr, *tilt = nullptr, *total_mass = nullptr, *mass = nullptr;
   alignas(64) std::int32_t codes[block] = {};
 };
@@ -212,6 +213,26 @@ JAXSYNTH_INLINE void enter(const WalkColumn& c, const std::int32_t* codes, const
   }
 }
 
+// Raises the logits of the values of the copied columns, where these are known or came before.
+template <class V>
+JAXSYNTH_INLINE void raise(const Walk& walk, std::size_t j, std::size_t first, std::size_t rows, Scratch& s) {
+  const WalkColumn& c = walk.columns[j];
+  multiply<V, Then::keep>(c.gates, c.copies, c.hidden, c.gate_bias, s.units, c.hidden, s.gates);
+  for (std::size_t k = 0; k < c.copies; ++k) {
+    const auto source = static_cast<std::size_t>(c.sources[k]);
+    const std::size_t cells = source * walk.rows + first;
+    const bool* known = walk.known == nullptr ? nullptr : walk.known + cells;
+    const bool before = source < j && !walk.columns[source].skip;
+    const std::int32_t* copied = c.copied + k * c.copied_codes;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const bool given = known != nullptr && known[r];
+      if (!given && !before) continue;
+      const std::int32_t code = copied[given ? walk.codes[cells + r] : walk.drawn[cells + r]];
+      if (code >= 0) s.logits[static_cast<std::size_t>(code) * block + r] += s.gates[k * block + r];
+    }
+  }
+}
+
 template <class V>
 JAXSYNTH_INLINE void visit(const Walk& walk, std::size_t j, std::size_t first, std::size_t rows, Scratch& s) {
   const WalkColumn& c = walk.columns[j];
@@ -223,6 +244,7 @@ JAXSYNTH_INLINE void visit(const Walk& walk, std::size_t j, std::size_t first, s
   multiply<V, Then::relu>(c.down, c.rank, c.hidden, c.down_bias, s.units, c.hidden, s.inner);
   multiply<V, Then::add>(c.up, c.hidden, c.rank, nullptr, s.inner, c.rank, s.units);
   multiply<V, Then::keep>(c.head, c.width, c.hidden, c.head_bias, s.units, c.hidden, s.logits);
+  if (c.copies != 0) raise<V>(walk, j, first, rows, s);
   if (c.tilt != nullptr) {
     multiply<V, Then::keep>(c.tilt, 1, c.hidden, nullptr, s.units, c.hidden, s.tilt);
     std::copy(s.tilt, s.tilt + rows, walk.tilts + cells);

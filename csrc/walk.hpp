@@ -27,6 +27,13 @@ struct WalkColumn {
   std::size_t width = 0;
   std::size_t embedding = 0;
   std::size_t feature = 0;  // the first of its own features
+  // Columns whose value it may copy: a gate raises the logit of the code that holds it.
+  std::size_t copies = 0;
+  std::size_t copied_codes = 0;           // of the source that has most
+  const float* gates = nullptr;           // (copies, hidden)
+  const float* gate_bias = nullptr;       // (copies)
+  const std::int32_t* sources = nullptr;  // (copies) columns
+  const std::int32_t* copied = nullptr;   // (copies, copied_codes) its code for each of the source's, or -1
   bool skip = false;        // not visited
 };
 

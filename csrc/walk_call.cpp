@@ -1,7 +1,8 @@
 // Reads the buffers of a call into a `Walk`. The caller, jaxsynth/models/native.py, lays them out:
 //   uniforms (d, n), codes (d, n), known (d, n) or (0, 0), skip (d), allowed (sum of widths) or (0),
 //   context (units, features), bias (units),
-//   for each span: down, down_bias, up, tilt; for each group: head, head_bias, inputs.
+//   for each span: down, down_bias, up, tilt; for each group: head, head_bias, inputs;
+//   for each group that copies: gates, gate_bias, sources (g, k), codes (g, k, c).
 // `table` has a row of numbers for each column, see `Entry`.
 #include "walk_call.hpp"
 
@@ -31,15 +32,17 @@ enum Entry : std::size_t {
   span, in_span, group, in_group,  // where its weights are
   allowed_at,
   tilted,
+  copies, copied_codes, copying,   // sizes, and the first operand of the group's gates
   entries
 };
 
 struct Operands {
   const ffi::RemainingArgs& all;
 
-  const float* data(std::size_t i) const {
+  template <class T = float>
+  const T* data(std::size_t i) const {
     const auto buffer = all.get<ffi::AnyBuffer>(i);
-    return buffer.has_value() ? buffer.value().typed_data<float>() : nullptr;
+    return buffer.has_value() ? buffer.value().typed_data<T>() : nullptr;
   }
 };
 
@@ -61,6 +64,15 @@ WalkColumn column(const std::int64_t* row, const Operands& weights, std::size_t 
   c.head = weights.data(at_group) + number(in_group) * c.width * c.hidden;
   c.head_bias = weights.data(at_group + 1) + number(in_group) * c.width;
   c.inputs = weights.data(at_group + 2) + number(in_group) * c.width * c.embedding;
+  c.copies = number(copies);
+  if (c.copies != 0) {
+    const std::size_t own = number(in_group) * c.copies;
+    c.copied_codes = number(copied_codes);
+    c.gates = weights.data(number(copying)) + own * c.hidden;
+    c.gate_bias = weights.data(number(copying) + 1) + own;
+    c.sources = weights.data<std::int32_t>(number(copying) + 2) + own;
+    c.copied = weights.data<std::int32_t>(number(copying) + 3) + own * c.copied_codes;
+  }
   return c;
 }
 

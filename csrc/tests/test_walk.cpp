@@ -17,6 +17,7 @@ namespace {
 
 struct Net {
   std::deque<std::vector<float>> memory;
+  std::deque<std::vector<std::int32_t>> integers;
   std::mt19937 random{11};
   std::vector<WalkColumn> columns;
   std::size_t features = 0;
@@ -26,6 +27,24 @@ struct Net {
     memory.emplace_back(count);
     for (float& x : memory.back()) x = normal(random);
     return memory.back().data();
+  }
+
+  const std::int32_t* codes(std::size_t count, std::int32_t low, std::int32_t high) {
+    std::uniform_int_distribution<std::int32_t> uniform(low, high);
+    integers.emplace_back(count);
+    for (std::int32_t& x : integers.back()) x = uniform(random);
+    return integers.back().data();
+  }
+
+  // Each column copies two others, before or after it.
+  void copy(WalkColumn& c, std::size_t j) {
+    c.copies = 2;
+    c.copied_codes = 48;
+    c.gates = numbers(c.copies * c.hidden);
+    c.gate_bias = numbers(c.copies);
+    integers.push_back({static_cast<std::int32_t>((j + 1) % 4), static_cast<std::int32_t>((j + 3) % 4)});
+    c.sources = integers.back().data();
+    c.copied = codes(c.copies * c.copied_codes, -1, static_cast<std::int32_t>(c.width) - 1);
   }
 
   Net() {
@@ -49,6 +68,7 @@ struct Net {
       c.head_bias = numbers(c.width);
       c.inputs = numbers(c.width * c.embedding);
       if (j % 2 == 1) c.tilt = numbers(c.hidden);
+      if (j != 2) copy(c, j);
       columns.push_back(c);
     }
   }
@@ -74,10 +94,18 @@ struct Plain {
   double log_mass = 0;
 };
 
-Plain shares(const WalkColumn& c, const std::vector<double>& h) {
+// `seen` has the codes of the columns that are known or drawn, -1 for the others.
+Plain shares(const WalkColumn& c, const std::vector<double>& h, const std::vector<std::int32_t>& seen) {
   std::vector<double> free(c.width), inside(c.width);
+  for (std::size_t i = 0; i < c.width; ++i) free[i] = dot(c.head + i * c.hidden, h, c.hidden) + c.head_bias[i];
+  for (std::size_t k = 0; k < c.copies; ++k) {
+    const std::int32_t source = seen[static_cast<std::size_t>(c.sources[k])];
+    if (source < 0) continue;
+    const std::int32_t wanted = c.copied[k * c.copied_codes + static_cast<std::size_t>(source)];
+    if (wanted >= 0) free[static_cast<std::size_t>(wanted)] += dot(c.gates + k * c.hidden, h, c.hidden) + c.gate_bias[k];
+  }
   for (std::size_t i = 0; i < c.width; ++i) {
-    free[i] = std::exp(dot(c.head + i * c.hidden, h, c.hidden) + c.head_bias[i]);
+    free[i] = std::exp(free[i]);
     inside[i] = c.allowed == nullptr ? free[i] : free[i] * std::exp(static_cast<double>(c.allowed[i]));
   }
   double all = 0, total = 0;
@@ -115,8 +143,10 @@ void agrees(const Walk& walk, const Drawn& drawn, const bool* known) {
   bool codes = true, tilts = true, mass = true, kept = true;
   for (std::size_t r = 0; r < walk.rows; ++r) {
     std::vector<double> features(walk.features, 0.0);
+    std::vector<std::int32_t> seen(walk.columns.size(), -1);
     const auto enter = [&](std::size_t j, std::int32_t code) {
       const WalkColumn& c = walk.columns[j];
+      seen[j] = code;
       for (std::size_t e = 0; e < c.embedding; ++e)
         features[c.feature + e] = c.inputs[static_cast<std::size_t>(code) * c.embedding + e];
     };
@@ -128,7 +158,7 @@ void agrees(const Walk& walk, const Drawn& drawn, const bool* known) {
       const bool read = known != nullptr && known[cell];
       if (walk.columns[j].skip) continue;
       const std::vector<double> h = units(walk.columns[j], features);
-      const Plain plain = shares(walk.columns[j], h);
+      const Plain plain = shares(walk.columns[j], h, seen);
       const std::int32_t code = drawn.codes[cell];
       if (read) kept = kept && code == walk.codes[cell];
       else codes = codes && falls_on(plain, static_cast<double>(walk.uniforms[cell]), static_cast<std::size_t>(code));

@@ -11,6 +11,18 @@ from numpy.typing import NDArray
 Codes = NDArray[np.unsignedinteger]
 
 
+class Repeat(NamedTuple):
+    """Another column whose value a column often has.
+
+    Attributes:
+        source: the other column's number in the layout.
+        codes: int32 (its size,), the code of this column with each of its codes' values; -1 where there is none.
+    """
+
+    source: int
+    codes: NDArray[np.int32]
+
+
 @dataclass(frozen=True, eq=False)
 class CodeSpec:
     """One encoded column: `size` codes, some of which may be ordered, and perhaps a position inside a code.
@@ -23,6 +35,7 @@ class CodeSpec:
         free: bool (size,), codes with a mass of their own: missing, inflated values, heavy ties.
         has_position: bool (size,), codes that hold an interval of values: a float32 position in [0, 1) goes
             with them. All False for columns of exact codes.
+        repeats: columns whose value it often has.
     """
 
     name: str
@@ -30,6 +43,7 @@ class CodeSpec:
     rank: NDArray[np.float64]
     free: NDArray[np.bool_]
     has_position: NDArray[np.bool_]
+    repeats: tuple[Repeat, ...] = ()
 
     @property
     def size(self) -> int:

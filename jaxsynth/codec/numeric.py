@@ -65,7 +65,7 @@ class NumericCodec:
         """What models see."""
         a, size = len(self.atoms), len(self.counts)
         rank = np.full(size, np.nan)
-        present = np.concatenate([self.atoms.astype(np.float64), self._interval_middles()])
+        present = self.values[: a + self.intervals]
         order = np.argsort(present, kind="stable")
         mass = self.counts[: len(present)][order] + 1e-9
         rank[order] = (np.cumsum(mass) - mass / 2) / mass.sum() if len(present) else rank[order]
@@ -76,10 +76,23 @@ class NumericCodec:
         free &= ~has_position
         return CodeSpec(self.column.name, self.counts, rank, free, has_position)
 
-    def _interval_middles(self) -> NDArray[np.float64]:
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """The value of each code, float64 (size,): an interval's middle, NaN for missing."""
+        missing = np.full(int(self.column.nullable), np.nan)
         if self.quantiles is None:
-            return np.empty(0)
-        return self.quantiles.value((np.arange(self.intervals) + 0.5) / self.intervals)
+            return np.concatenate([self.atoms.astype(np.float64), missing])
+        middles = self.quantiles.value((np.arange(self.intervals) + 0.5) / self.intervals)
+        return np.concatenate([self.atoms.astype(np.float64), self._on_grid(middles), missing])
+
+    def codes_of(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The code that holds each of n values, int64 (n,), -1 where none does."""
+        codes, held = self._find_atoms(values)
+        if self.quantiles is not None:
+            interval, _ = self.quantiles.locate(values, self.intervals)
+            within = (self.quantiles.values[0] <= values) & (values <= self.quantiles.values[-1])
+            codes, held = np.where(held, codes, len(self.atoms) + interval), held | within
+        return np.where(held, codes, -1)
 
     @cached_property
     def position_dtype(self) -> type[np.floating] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,9 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jaxsynth.codec.category import CategoryCodec
-from jaxsynth.codec.layout import CodeSpec, Encoded
+from jaxsynth.codec.layout import Codes, CodeSpec, Encoded
 from jaxsynth.codec.numeric import NumericCodec
 from jaxsynth.codec.quantile import Quantiles
+from jaxsynth.codec.repeats import ROWS, find_repeats, repeat_of
 from jaxsynth.codec.surrogate import surrogates
 from jaxsynth.schema import Column, Schema
 
@@ -30,10 +31,12 @@ class Codec:
     Attributes:
         schema: what is public.
         columns: one codec a modelled column, in schema order. Holds what was fitted: private knowledge.
+        repeats: for each column, the numbers of those whose value it often has. Private knowledge, too.
     """
 
     schema: Schema
     columns: tuple[ColumnCodec, ...]
+    repeats: tuple[tuple[int, ...], ...]
 
     @classmethod
     def fit(cls, schema: Schema, table: pa.Table, *, max_intervals: int = 128) -> Codec:
@@ -44,13 +47,18 @@ class Codec:
             table: the training rows, at least one.
             max_intervals: most interval codes for a continuous column.
         """
-        fitted = [_fit_column(c, table[c.name], max_intervals) for c in schema.modelled]
-        return cls(schema=schema, columns=tuple(fitted))
+        fitted = tuple(_fit_column(c, table[c.name], max_intervals) for c in schema.modelled)
+        sample = table.take(np.linspace(0, table.num_rows - 1, min(ROWS, table.num_rows)).astype(np.int64))
+        codes = [_codes(c, sample[c.column.name]) for c in fitted]
+        return cls(schema=schema, columns=fitted, repeats=find_repeats(fitted, codes))
 
     @cached_property
     def layout(self) -> tuple[CodeSpec, ...]:
         """What models see of the columns."""
-        return tuple(c.spec for c in self.columns)
+        return tuple(
+            replace(c.spec, repeats=tuple(repeat_of(self.columns, i, source) for source in sources))
+            for i, (c, sources) in enumerate(zip(self.columns, self.repeats, strict=True))
+        )
 
     def encode(self, table: pa.Table, *, nearest: bool = False) -> Encoded:
         """Codes and positions of the modelled columns.
@@ -103,7 +111,7 @@ class Codec:
             arrays[f"codec/{i}/counts"] = codec.counts
             described.append({"name": codec.column.name, "kind": "category"})
             if isinstance(codec, NumericCodec):
-                described[-1] = {"name": codec.column.name, "kind": "numeric", "intervals": codec.intervals}
+                described[-1] |= {"kind": "numeric", "intervals": codec.intervals, "repeats": self.repeats[i]}
                 arrays[f"codec/{i}/atoms"] = codec.atoms
                 if codec.quantiles is not None:
                     arrays[f"codec/{i}/values"] = codec.quantiles.values
@@ -114,7 +122,12 @@ class Codec:
     def from_state(cls, schema: Schema, described: list[dict[str, Any]], arrays: Mapping[str, Any]) -> Codec:
         """The codec that `state` described."""
         columns = [_column_from_state(schema[d["name"]], d, i, arrays) for i, d in enumerate(described)]
-        return cls(schema=schema, columns=tuple(columns))
+        repeats = tuple(tuple(d.get("repeats", ())) for d in described)
+        return cls(schema=schema, columns=tuple(columns), repeats=repeats)
+
+
+def _codes(codec: ColumnCodec, cells: pa.ChunkedArray) -> Codes:
+    return codec.encode(cells) if isinstance(codec, CategoryCodec) else codec.encode(cells)[0]
 
 
 def _fit_column(column: Column, cells: pa.ChunkedArray, max_intervals: int) -> ColumnCodec:

@@ -175,7 +175,8 @@ class RowLikelihood:
         codes = batch.codes.T[self.net.order]
         h = self.net.hidden_units(params, self.net.lookup(self.net.inputs(params), codes), rank, keep)
         total = jnp.zeros(codes.shape[1])
-        for group, at, logits in zip(self.groups, self.net.starts, self.net.logits(params, h), strict=True):
+        every = self.net.logits(params, h, codes, rank)
+        for group, at, logits in zip(self.groups, self.net.starts, every, strict=True):
             own = codes[at : at + len(group.index)]
             total += code_log_prob(logits, own).sum(0)
         return total + self._position_log_prob(params, batch, h)
@@ -195,7 +196,7 @@ class RowLikelihood:
 
         def add(bias: Params, total: Params, own: jax.Array) -> tuple[Params, int]:
             h = self.net.hidden_units(params, self.net.lookup(tables, own), self.net.rank, 1.0)
-            logits = self.net.logits({**params, "bias": bias}, h)
+            logits = self.net.logits({**params, "bias": bias}, h, own, self.net.rank)
             return {k: total[k] + jax.nn.softmax(logits[int(k)], axis=1).sum(-1) for k in total}, 0
 
         def once(_: int, bias: Params) -> Params:

@@ -60,7 +60,7 @@ def walk(net: OrderedNet, params: Params, uniforms: jax.Array, given: Given | No
     return Walked(*drawn)
 
 
-def _weights(net: OrderedNet, params: Params) -> list[jax.Array]:
+def _weights(net: OrderedNet, params: Params) -> list[jax.Array | NDArray[np.int32]]:
     """In the order of csrc/walk_call.cpp."""
     out = [params["context"]["kernel"], params["context"]["bias"]]
     for i in range(len(net.spans)):
@@ -68,12 +68,16 @@ def _weights(net: OrderedNet, params: Params) -> list[jax.Array]:
         out += [deepen["down"], deepen["bias"], deepen["up"], params["tilt"][str(i)]]
     for (head, bias), inputs in zip(net.outputs(params), net.inputs(params), strict=True):
         out += [head, bias, inputs]
+    for i, copying in enumerate(net.copying):
+        if copying.count:
+            gates = params["copying"][str(i)]
+            out += [gates["kernel"], gates["bias"], copying.sources.astype(np.int32), copying.codes]
     return out
 
 
 def _table(net: OrderedNet) -> NDArray[np.int64]:
-    """Twelve numbers a column, the `Entry`s of csrc/walk_call.cpp."""
-    rows, allowed = [], 0
+    """Fifteen numbers a column, the `Entry`s of csrc/walk_call.cpp."""
+    rows, allowed, copying = [], 0, 2 + 4 * len(net.spans) + 3 * len(net.groups)
     for s, span in enumerate(net.spans):
         for g in span.groups:
             group = net.groups[g]
@@ -84,6 +88,9 @@ def _table(net: OrderedNet) -> NDArray[np.int64]:
                 unit = span.units.start + in_span * sizes.hidden
                 feature = span.features.start + in_span * sizes.embedding
                 row = [sizes.hidden, net.deepen[s].rank, group.width, sizes.embedding, unit, feature]
-                rows.append([*row, s, in_span, g, i, allowed, int(j in net.tilted)])
+                _, copies, copied_codes = net.copying[g].codes.shape
+                row += [s, in_span, g, i, allowed, int(j in net.tilted), copies, copied_codes, copying]
+                rows.append(row)
                 allowed += group.width
+            copying += 4 * (net.copying[g].count > 0)
     return np.array(rows, np.int64).reshape(-1)

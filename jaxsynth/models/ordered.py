@@ -18,6 +18,7 @@ import numpy as np
 from jaxsynth.codec.groups import Group
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Params
+from jaxsynth.models.copying import Copying, raised
 from jaxsynth.models.ordered_layers import (
     CodeTables,
     ColumnResidual,
@@ -81,6 +82,7 @@ class OrderedNet:
     context: PairedContext | SummedContext
     deepen: tuple[ColumnResidual, ...]
     heads: CodeTables
+    copying: tuple[Copying, ...]
 
     @classmethod
     def make(
@@ -113,6 +115,7 @@ class OrderedNet:
             context=context,
             deepen=tuple(ColumnResidual(len(s.columns), s.sizes.hidden, rank) for s in spans),
             heads=CodeTables(groups, tuple(s.hidden for s in sizes), 0.01),
+            copying=tuple(Copying.make(layout, g, place, s.hidden) for g, s in zip(groups, sizes, strict=True)),
         )
 
     @property
@@ -144,6 +147,7 @@ class OrderedNet:
             "deepen": deepen,
             "heads": self.heads.start(),
             "bias": {str(i): Start(g.prior.shape) for i, g in enumerate(self.groups)},
+            "copying": {str(i): c.start() for i, c in enumerate(self.copying) if c.count},
             "tilt": {str(i): Start((len(s.columns), s.sizes.hidden)) for i, s in enumerate(self.spans)},
         }
         return draw_start(key, starts)
@@ -197,15 +201,28 @@ class OrderedNet:
             for i, (group, table) in enumerate(zip(self.groups, tables, strict=True))
         ]
 
-    def logits(self, params: Params, h: list[jax.Array]) -> list[jax.Array]:
-        """For each group (g, width, b)."""
+    def logits(self, params: Params, h: list[jax.Array], codes: jax.Array, rank: jax.Array) -> list[jax.Array]:
+        """For each group (g, width, b); columns copy the `codes` (d, b) of those of lower rank."""
         weights, out = self.outputs(params), []
         for span, units in zip(self.spans, h, strict=True):
             for i in span.groups:
                 at = self.starts[i] - span.columns.start
                 table, bias = weights[i]
-                out.append(by_column(table, units[at : at + len(table)]) + bias[..., None])
+                own = units[at : at + len(table)]
+                logits = by_column(table, own) + bias[..., None]
+                out.append(self._raised(params, i, logits, own, codes, rank))
         return out
+
+    def _raised(
+        self, params: Params, i: int, logits: jax.Array, h: jax.Array, codes: jax.Array, rank: jax.Array
+    ) -> jax.Array:
+        copying = self.copying[i]
+        if not copying.count:
+            return logits
+        own = self.starts[i] + np.arange(len(logits))
+        seen = rank[copying.sources] < rank[own][:, None]
+        gates = copying.gates(params["copying"][str(i)], h)
+        return raised(logits, gates, copying.wanted(codes, seen[..., None]))
 
     def tilts(self, params: Params, h: list[jax.Array]) -> jax.Array:
         """How positions lean inside their interval, (v, b)."""

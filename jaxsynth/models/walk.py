@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsynth.models.base import Params
+from jaxsynth.models.copying import NONE, raised
 from jaxsynth.models.draw import invert
 from jaxsynth.models.ordered import OrderedNet, Span
 
@@ -54,6 +55,15 @@ class Walked(NamedTuple):
     log_mass: jax.Array
 
 
+class _Copied(NamedTuple):
+    """A column's gates, or those of several stacked; see `copying.Copying`."""
+
+    kernel: jax.Array  # (k, h)
+    bias: jax.Array  # (k,)
+    sources: jax.Array  # int (k,)
+    codes: jax.Array  # int32 (k, codes of a source)
+
+
 class _Column(NamedTuple):
     """What drawing one column needs, or several of a group stacked."""
 
@@ -67,6 +77,7 @@ class _Column(NamedTuple):
     head_bias: jax.Array  # (width,)
     tilt: jax.Array  # (h,)
     inputs: jax.Array  # (width, e)
+    copying: _Copied | None
 
 
 class _At(NamedTuple):
@@ -129,9 +140,17 @@ class Walker:
                     head_bias=outputs[g][1],
                     tilt=params["tilt"][str(s)][own],
                     inputs=inputs[g],
+                    copying=self._copying(params, g),
                 )
                 out.append(self._split(stacked, span, at, full=full))
         return out
+
+    def _copying(self, params: Params, g: int) -> _Copied | None:
+        own = self.net.copying[g]
+        if not own.count:
+            return None
+        gates = params["copying"][str(g)]
+        return _Copied(gates["kernel"], gates["bias"], jnp.asarray(own.sources), jnp.asarray(own.codes))
 
     def _context(self, params: Params, span: Span, own: slice) -> tuple[jax.Array, jax.Array | None, jax.Array]:
         """Context, scale and bias of the columns `own` of a span; see `_Column`."""
@@ -216,6 +235,8 @@ class Walker:
         """Draw one column, and enter it into the walk."""
         h = self._hidden(w, walk.state)
         logits, mass = w.head @ h + w.head_bias[:, None], walk.log_mass
+        if w.copying is not None:
+            logits = self._raised(w.copying, logits, h, given, at, walk)
         known = None if given is None or given.known is None else given.known[at.column]
         if given is not None and allowed is not None:
             inside = logits + allowed[:, None]
@@ -232,6 +253,16 @@ class Walker:
             tilts=walk.tilts.at[at.column].set(w.tilt @ h),
             log_mass=mass,
         )
+
+    def _raised(
+        self, w: _Copied, logits: jax.Array, h: jax.Array, given: Given | None, at: _At, walk: _Walk
+    ) -> jax.Array:
+        """Logits with those of the values of the copied columns raised, where these come before or are known."""
+        seen = (w.sources < at.column)[:, None]
+        if given is not None:
+            seen = seen & ~given.skip[w.sources][:, None] if given.known is None else seen | given.known[w.sources]
+        wanted = jnp.take_along_axis(w.codes, walk.codes[w.sources], axis=1)
+        return raised(logits, w.kernel @ h + w.bias[:, None], jnp.where(seen, wanted, NONE))
 
     def _hidden(self, w: _Column, state: jax.Array) -> jax.Array:
         """A column's hidden units (h, b), or (h, 1) where no column is before it."""

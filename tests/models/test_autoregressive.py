@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import jax
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from jaxsynth.codec import Codec
+from jaxsynth.codec.layout import CodeSpec, Repeat
 from jaxsynth.codec.packed import pack
 from jaxsynth.devices import compiled
 from jaxsynth.models import Autoregressive, Batch, Condition, Model, Params, generator_from_json, generator_to_json
@@ -26,14 +28,23 @@ def cells() -> list[np.ndarray]:
 
 
 def small(config: Autoregressive) -> tuple[Codec, Model, Params, RowLikelihood]:
-    """Three columns of few levels under parameters far from independence."""
+    """Three columns of few levels, two of which copy others, under parameters far from independence."""
     table = pa.table({f"c{i}": own.astype(str) for i, own in enumerate(cells())})
     codec = Codec.fit(Schema.infer(table), table)
-    model = config.build(codec.layout)
+    layout = copying(codec.layout)
+    model = config.build(layout)
     rng = np.random.default_rng(5)
     start = jax.jit(model.init)(jax.random.key(0))
     params = jax.tree.map(lambda a: a + 0.5 * rng.normal(size=a.shape).astype(np.float32), start)
-    return codec, model, params, RowLikelihood.make(config, codec.layout)
+    return codec, model, params, RowLikelihood.make(config, layout)
+
+
+def copying(layout: tuple[CodeSpec, ...]) -> tuple[CodeSpec, ...]:
+    """The first column copies the third, and the second the first and the third."""
+    ahead, back = Repeat(2, np.array([1, 3], np.int32)), Repeat(0, np.array([0, -1, 2, 1], np.int32))
+    last = Repeat(2, np.array([2, 0], np.int32))
+    first, second, third = layout
+    return replace(first, repeats=(ahead,)), replace(second, repeats=(back, last)), third
 
 
 @pytest.fixture(scope="module", params=[128, 1], ids=["paired", "summed"])
@@ -209,8 +220,9 @@ def test_calibration_sets_mean_probabilities_to_the_frequencies(
 
     def off(p: Params) -> float:
         net = likelihood.net
-        features = net.lookup(net.inputs(p), rows.codes.T[net.order])
-        logits = net.logits(p, net.hidden_units(p, features, net.rank, 1.0))
+        codes = rows.codes.T[net.order]
+        features = net.lookup(net.inputs(p), codes)
+        logits = net.logits(p, net.hidden_units(p, features, net.rank, 1.0), codes, net.rank)
         means = [np.asarray(jax.nn.softmax(own, axis=1).mean(-1)) for own in logits]
         return max(float(np.abs(m - np.exp(g.prior)).max()) for m, g in zip(means, likelihood.groups, strict=True))
 

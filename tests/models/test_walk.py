@@ -23,9 +23,14 @@ ROWS = 600
 @pytest.fixture(scope="module")
 def net() -> tuple[OrderedNet, Params]:
     rng = np.random.default_rng(0)
+    number, stay = rng.normal(size=3000), rng.integers(1, 60, 3000)
+    again = rng.random(3000) < 0.6
     table = pa.table(
         {
-            "number": rng.normal(size=3000),
+            "number": number,
+            "number again": np.where(again, number, rng.normal(size=3000)),
+            "stay": stay,
+            "stay again": np.where(again, stay, rng.integers(1, 60, 3000)),
             "count": rng.poisson(3, 3000),
             "kind": rng.integers(0, 5, 3000).astype(str),
             "flag": rng.random(3000) < 0.3,
@@ -59,6 +64,7 @@ def given(net: OrderedNet, kind: str) -> Given | None:
 def test_both_walks_draw_the_same(net: tuple[OrderedNet, Params], kind: str) -> None:
     network, params = net
     assert native.can(network)
+    assert sum(c.count for c in network.copying) >= 2
     d = len(network.order)
     uniforms = spread_uniforms(jax.random.key(2), 0, d, ROWS)
     codes = jnp.asarray(np.random.default_rng(3).integers(0, 2, (d, ROWS)), jnp.int32)

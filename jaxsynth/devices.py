@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import Executor
 from functools import cache, wraps
 from typing import Any
 
@@ -43,6 +44,16 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
         return program()(*arguments, **named)
+
+    return call
+
+
+def compiled_ahead(pool: Executor, function: Callable[..., Any], *like: Any) -> Callable[..., Any]:
+    """`compiled(function)` for arguments of the shapes and places of `like`, compiled in the pool meanwhile."""
+    program = pool.submit(lambda: jax.jit(function, compiler_options=_safe_options()).lower(*like).compile())
+
+    def call(*arguments: Any) -> Any:
+        return program.result()(*arguments)
 
     return call
 

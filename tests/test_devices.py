@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy.special import softmax
 
-from jaxsynth.devices import compiled
+from jaxsynth.devices import compiled, compiled_ahead
 
 
 def test_a_softmax_of_equal_columns_is_right() -> None:
@@ -21,3 +24,24 @@ def test_a_softmax_of_equal_columns_is_right() -> None:
 
 def test_options_of_jit_are_passed_on() -> None:
     assert compiled(lambda n, x: x[:n], static_argnums=0)(2, jnp.arange(5)).tolist() == [0, 1]
+
+
+def test_a_program_compiled_ahead_is_the_same_program() -> None:
+    x, traces = jnp.arange(5.0), [0]
+
+    def doubled(x: jax.Array) -> jax.Array:
+        traces[0] += 1
+        return 2 * x
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = compiled_ahead(pool, doubled, jax.ShapeDtypeStruct(x.shape, x.dtype))  # type: ignore[no-untyped-call]
+    np.testing.assert_array_equal(ahead(x), doubled(x))
+    np.testing.assert_array_equal(ahead(x + 1), doubled(x + 1))
+    assert traces == [3]  # once for the program, twice by this test
+
+
+def test_what_cannot_be_compiled_says_so_when_it_is_called() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        ahead = compiled_ahead(pool, lambda x: x @ x, jnp.ones((2, 3)))
+    with pytest.raises(TypeError, match="dot_general"):
+        ahead(jnp.ones((2, 3)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,10 +18,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
-from jaxsynth.devices import compiled
+from jaxsynth.devices import compiled, compiled_ahead
 from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Model, Params, Training
-from jaxsynth.models.base import Batch, to_batch
+from jaxsynth.models.base import to_batch
 from jaxsynth.train.adversarial import Adversarial
 from jaxsynth.train.plan import Plan, make_plan, split_rows
 from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper, Turn, schedule
@@ -99,9 +100,10 @@ def train(
     state = stepper.start(vector, jax.random.fold_in(init_key, 1))
     state, keys, resident = jax.device_put((state, keys, stepper.resident(rows)), everywhere)
     runner = _Runner(model, layout, plan, mesh, restore, stepper)
+    later = _Later.compile(runner, (state.average.copy(), held_rows, keys[1]), _calibration_rows(data, kept))
     best = _Best(params=vector.copy(), history=History())
     try:
-        for best in _chunks(runner, state, (rows, resident), held_rows, keys):
+        for best in _chunks(runner, later, state, (rows, resident), held_rows, keys):
             if report is not None:
                 report(_progress(plan, best.history))
     except KeyboardInterrupt:
@@ -117,21 +119,16 @@ def train(
     if best.history.best < 0:
         raise TrainingError("training diverged: no pass had a finite loss; lower the learning rate")
     params = _cut_up(restore, jax.device_get(best.params))
-    if model.calibrate is not None:
-        params = _calibrate(model.calibrate, layout, params, rows)
+    params = jax.device_get(later.calibrate(params))
     if model.finish is not None:
         params = jax.jit(model.finish)(params, jax.random.fold_in(init_key, 2))
     return jax.device_get(params), best.history
 
 
-def _calibrate(
-    calibrate: Callable[[Params, Batch], Params], layout: tuple[CodeSpec, ...], params: Params, rows: Packed
-) -> Params:
-    """With so many of the training rows, evenly picked."""
-    count = min(len(rows.positions), _CALIBRATION_ROWS)
-    some = np.linspace(0, len(rows.positions) - 1, count).astype(np.int64)
-    part = _take(jax.device_get(rows), some)
-    return jax.device_get(compiled(lambda p, r: calibrate(p, to_batch(layout, r)))(params, part))  # type: ignore[no-any-return]
+def _calibration_rows(data: Packed, kept: np.ndarray) -> Packed:
+    """So many of the training rows, evenly picked."""
+    count = min(len(kept), _CALIBRATION_ROWS)
+    return _take(data, kept[np.linspace(0, len(kept) - 1, count).astype(np.int64)])
 
 
 def _stepper(
@@ -143,7 +140,7 @@ def _stepper(
 
 
 def _chunks(
-    runner: _Runner, state: State, data: tuple[Packed, Any], held: Packed, keys: list[jax.Array]
+    runner: _Runner, later: _Later, state: State, data: tuple[Packed, Any], held: Packed, keys: list[jax.Array]
 ) -> Iterator[_Best]:
     """Run chunk after chunk until the plan or the held-out rows say stop; the best so far after each."""
     plan, (run_key, eval_key) = runner.plan, keys
@@ -151,7 +148,7 @@ def _chunks(
     cuts, since = plan.training.cuts, plan.settled
     for chunk in range(plan.chunks):
         state, loss = runner.epoch(state, data, run_key)
-        score = float(runner.evaluate(state.average, held, eval_key)) if len(held.positions) else None
+        score = float(later.evaluate(state.average, held, eval_key)) if len(held.positions) else None
         best = best.updated(state, float(loss), score, settled=chunk >= plan.settled)
         if chunk - max(best.history.best, since) >= plan.patience:
             if not cuts:
@@ -195,7 +192,7 @@ class _Best:
 
 @dataclass(frozen=True, eq=False)
 class _Runner:
-    """The two compiled programs of a run."""
+    """What a run computes on its devices."""
 
     model: Model
     layout: tuple[CodeSpec, ...]
@@ -229,7 +226,6 @@ class _Runner:
         state, losses = jax.lax.scan(partial(self.stepper.step, *data), state, turns)
         return state, losses.mean()
 
-    @partial(compiled, static_argnums=0)
     def evaluate(self, vector: jax.Array, data: Packed, key: jax.Array) -> jax.Array:
         """Mean loss over held-out rows, with the same draws each time; the exact likelihood where there is one."""
         params = self.restore(vector)
@@ -247,6 +243,33 @@ class _Runner:
 
         losses: jax.Array = jax.lax.map(one, jnp.arange(steps))
         return losses.mean()
+
+
+@dataclass(frozen=True, eq=False)
+class _Later:
+    """Programs that are compiled beside the first chunk: one core compiles as fast as two.
+
+    Attributes:
+        evaluate: see `_Runner.evaluate`.
+        calibrate: params -> params, by some of the training rows.
+    """
+
+    evaluate: Callable[..., jax.Array]
+    calibrate: Callable[[Params], Params]
+
+    @classmethod
+    def compile(cls, runner: _Runner, evaluated: tuple[jax.Array, Packed, jax.Array], rows: Packed) -> _Later:
+        """For arguments like `evaluated`, and these rows to calibrate by."""
+        pool, calibrate = ThreadPoolExecutor(1), runner.model.calibrate
+        result = cls(runner.evaluate, lambda params: params)
+        if len(evaluated[1].positions):
+            result = replace(result, evaluate=compiled_ahead(pool, runner.evaluate, *evaluated))
+        if calibrate is not None:
+            like = jax.eval_shape(runner.restore, evaluated[0])
+            program = compiled_ahead(pool, lambda p, r: calibrate(p, to_batch(runner.layout, r)), like, rows)
+            result = replace(result, calibrate=lambda params: program(params, rows))
+        pool.shutdown(wait=False)
+        return result
 
 
 def _mesh(batch: int, pack: int) -> Mesh:

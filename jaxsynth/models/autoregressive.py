@@ -22,6 +22,7 @@ from jaxsynth.models.ancestral import Ancestral
 from jaxsynth.models.base import Batch, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position
 from jaxsynth.models.draw import code_log_prob, position_log_density
+from jaxsynth.models.mixture import mixture
 from jaxsynth.models.ordered import OrderedNet
 
 _WAVES = 64
@@ -30,6 +31,7 @@ _ROWS = 256  # rows at once in calibration
 _ROUNDS = 8  # of calibration
 _CELLS = 1 << 28  # probabilities a round computes at most; tables of very many codes are calibrated on fewer rows
 _ENOUGH = 10_000  # rows from which a table needs less dropout
+_MANY = 28_000  # rows from which the time that a second network takes is worth more than what it adds
 _FEW = 5.0  # rows of a code below which calibration does little for it
 
 
@@ -44,6 +46,7 @@ class Autoregressive:
         rank: of each column's own second layer.
         any_order: share of the steps in which a random set of columns comes before all others.
         dropout: share of hidden units silenced in training on up to 10,000 rows; it falls with more rows.
+        networks: whose mixture the model is (`mixture`), on up to 28,000 rows; one beyond.
         steady: share of each column's hidden units that dropout spares.
         paired_columns: tables with more columns than this share one running context among their columns
             instead of having weights for every pair.
@@ -57,6 +60,7 @@ class Autoregressive:
     rank: int = 32
     any_order: float = 0.5
     dropout: float = 0.6
+    networks: int = 2
     steady: float = 0.125
     paired_columns: int = 128
     max_intervals: int = 256
@@ -85,7 +89,7 @@ class Autoregressive:
         """The model for a layout."""
         likelihood = RowLikelihood.make(self, layout)
         sampler = Ancestral(likelihood.groups, layout, likelihood.net)
-        return Model(
+        single = Model(
             init=likelihood.net.init,
             loss=likelihood.loss,
             calibrate=likelihood.calibrate,
@@ -95,6 +99,7 @@ class Autoregressive:
             complete=sampler.complete,
             log_mass=sampler.log_mass,
         )
+        return mixture(single, self.networks if _rows(layout) <= _MANY else 1)
 
 
 def in_order(layout: tuple[CodeSpec, ...]) -> tuple[Group, ...]:
@@ -213,8 +218,11 @@ class RowLikelihood:
 
 def _dropout(most: float, layout: tuple[CodeSpec, ...]) -> float:
     """More rows need less: tables of 24,000 and more came out better with half as much, one of 6,600 worse."""
-    rows = int(layout[0].counts.sum())
-    return float(most * min(1.0, _ENOUGH / max(rows, 1)) ** 0.75)
+    return float(most * min(1.0, _ENOUGH / max(_rows(layout), 1)) ** 0.75)
+
+
+def _rows(layout: tuple[CodeSpec, ...]) -> int:
+    return int(layout[0].counts.sum())
 
 
 def _spared(net: OrderedNet, share: float) -> np.ndarray:

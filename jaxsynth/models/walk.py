@@ -262,7 +262,9 @@ class Walker:
         if given is not None:
             seen = seen & ~given.skip[w.sources][:, None] if given.known is None else seen | given.known[w.sources]
         wanted = jnp.take_along_axis(w.codes, walk.codes[w.sources], axis=1)
-        return raised(logits, w.kernel @ h + w.bias[:, None], jnp.where(seen, wanted, NONE))
+        gates = jnp.broadcast_to(w.kernel @ h + w.bias[:, None], wanted.shape)
+        every = jnp.broadcast_to(logits, (len(logits), wanted.shape[1]))
+        return raised(every, gates, jnp.where(seen, wanted, NONE))
 
     def _hidden(self, w: _Column, state: jax.Array) -> jax.Array:
         """A column's hidden units (h, b), or (h, 1) where no column is before it."""

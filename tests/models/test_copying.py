@@ -36,7 +36,7 @@ def test_it_is_drawn_given_either_column(synth: js.Synthesizer) -> None:
     for column, other in (("stay", "until"), ("until", "stay")):
         out = synth.sample(2000, where={column: 77, "dead": True}, seed=2)
         assert (out[column].to_numpy() == 77).all()
-        assert (out[other].to_numpy() == 77).mean() > 0.8
+        assert (out[other].to_numpy() == 77).mean() > 0.6
 
 
 def test_gates_are_added_where_they_are_wanted() -> None:

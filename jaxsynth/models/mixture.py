@@ -43,8 +43,8 @@ def mixture(member: Model, count: int) -> Model:
 class _Mixture:
     """The functions of the mixture; parameters have the networks first. See `Model`.
 
-    One network after the other (`lax.map`): side by side they would need batched products, which are slow on
-    CPUs, and a program for each would take as often as long to compile.
+    One network after the other, never side by side: batched products are slow on CPUs. What is called seldom is
+    one program for all networks (`lax.map`); the loss has one for each, which halves a step.
     """
 
     member: Model
@@ -56,7 +56,10 @@ class _Mixture:
 
     def loss(self, params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
         """Mean of the networks' own losses, (b,), each with draws of its own."""
-        return self._each(lambda p, k: self.member.loss(p, batch, k, progress), params, key).mean(0)  # type: ignore[no-any-return]
+        total = jnp.zeros(len(batch.codes))
+        for i, own_key in enumerate(jax.random.split(key, self.count)):
+            total += self.member.loss(jax.tree.map(lambda a, i=i: a[i], params), batch, own_key, progress)
+        return total / self.count
 
     def log_prob(self, params: Params, batch: Batch) -> jax.Array:
         """Log of the networks' mean likelihood, (b,)."""

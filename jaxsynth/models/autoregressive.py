@@ -46,7 +46,7 @@ class Autoregressive:
         rank: of each column's own second layer.
         any_order: share of the steps in which a random set of columns comes before all others.
         dropout: share of hidden units silenced in training on up to 10,000 rows; it falls with more rows.
-        networks: whose mixture the model is (`mixture`), on up to 28,000 rows; one beyond.
+        networks: whose mixture the model is (`mixture`), on up to 28,000 rows; one beyond. A power of two.
         steady: share of each column's hidden units that dropout spares.
         paired_columns: tables with more columns than this share one running context among their columns
             instead of having weights for every pair.

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxsynth.errors import TrainingError
 from jaxsynth.models.base import Batch, Condition, Model, Params
 from jaxsynth.models.draw import resample
 
@@ -23,7 +24,13 @@ _DRAWS = 256  # by which a network says how likely a condition is
 
 
 def mixture(member: Model, count: int) -> Model:
-    """`count` networks of a model that has a likelihood, a calibration and all ways of sampling."""
+    """`count` networks of a model that has a likelihood, a calibration and all ways of sampling.
+
+    Raises:
+        TrainingError: the rows of a block could not be dealt to so many evenly.
+    """
+    if count < 1 or count & (count - 1):
+        raise TrainingError(f"networks: {count} is not a power of two; give 1, 2 or 4")
     if count == 1:
         return member
     both = _Mixture(member, count)

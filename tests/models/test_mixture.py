@@ -10,8 +10,10 @@ import pytest
 
 from jaxsynth.codec import Codec
 from jaxsynth.devices import compiled
+from jaxsynth.errors import TrainingError
 from jaxsynth.models import Autoregressive, Batch, Model, Params
 from jaxsynth.models.autoregressive import RowLikelihood
+from jaxsynth.models.mixture import mixture
 from jaxsynth.schema import Schema
 from tests.models.three_columns import cells, condition, every_row, first, shares, small
 
@@ -109,3 +111,10 @@ def test_tables_of_many_rows_have_one_network() -> None:
 
     one, two = leaves(28_001), leaves(28_000)
     assert [a.shape for a in two] == [(2, *a.shape) for a in one]
+
+
+@pytest.mark.parametrize("count", [0, -2, 3, 6])
+def test_rows_that_cannot_be_dealt_evenly_are_an_error(built: Built, count: int) -> None:
+    _, model, _, _ = built
+    with pytest.raises(TrainingError, match=f"networks: {count} is not a power of two"):
+        mixture(model, count)

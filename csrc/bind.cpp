@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "calls.hpp"
 #include "pool.hpp"
 #include "request.hpp"
 #include "search.hpp"
-#include "walk_call.hpp"
 
 namespace py = pybind11;
 using namespace jaxsynth;
@@ -114,17 +114,18 @@ py::tuple nearest_rows(const py::sequence& reference, const py::sequence& querie
   return py::make_tuple(std::move(distances), std::move(rows));
 }
 
+py::object capsule(void* handler) {
+  return handler == nullptr ? py::object(py::none()) : py::object(py::capsule(handler));
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
-  module.doc() = "Exact nearest rows in mixed tables, and rows drawn from an ordered network.";
-  module.def(
-      "walk_call",
-      []() -> py::object {
-        void* handler = walk_call();
-        return handler == nullptr ? py::object(py::none()) : py::object(py::capsule(handler));
-      },
-      "The handler of the custom call that draws rows, for jax.ffi, or None where this build has none.");
+  module.doc() = "Exact nearest rows in mixed tables, and rows drawn from networks.";
+  module.def("walk_call", [] { return capsule(walk_call()); },
+             "The handler of the custom call that draws rows column by column, for jax.ffi, or None without one.");
+  module.def("decoder_call", [] { return capsule(decoder_call()); },
+             "The handler of the custom call that draws rows from a decoder, for jax.ffi, or None without one.");
   module.def("nearest", &nearest_rows, py::arg("reference"), py::arg("queries"), py::arg("categorical"),
              py::arg("scale"), py::arg("null_cost"), py::arg("k"), py::arg("exclude_self"), py::arg("threads"),
              "The k nearest reference rows of every query row, exactly, as (distances, rows).");

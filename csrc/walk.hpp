@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "error.hpp"
+#include "has_vectors.hpp"
 
 namespace jaxsynth {
 
@@ -51,14 +52,7 @@ struct Walk {
   bool weigh = false;         // whether it is asked for
 };
 
-// False where this compiler has no vector types; then there is no `draw_walk`.
-#if defined(__GNUC__)
-#define JAXSYNTH_HAS_WALK 1
-#else
-#define JAXSYNTH_HAS_WALK 0
-#endif
-
-// Draws every row.
+// Draws every row. Only defined where the compiler has vectors.
 Status draw_walk(const Walk& walk) noexcept;
 
 }  // namespace jaxsynth

@@ -1,29 +1,21 @@
-// Reads the buffers of a call into a `Walk`. The caller, jaxsynth/models/native.py, lays them out:
+// Reads the buffers of a call into a `Walk`. The caller, jaxsynth/models/native_walk.py, lays them out:
 //   uniforms (d, n), codes (d, n), known (d, n) or (0, 0), skip (d), allowed (sum of widths) or (0),
 //   context (units, features), bias (units),
 //   for each span: down, down_bias, up, tilt; for each group: head, head_bias, inputs;
 //   for each group that copies: gates, gate_bias, sources (g, k), codes (g, k, c).
 // `table` has a row of numbers for each column, see `Entry`.
-#include "walk_call.hpp"
+#include "calls.hpp"
 
 #include "walk.hpp"
 
-#if JAXSYNTH_HAS_WALK
+#if JAXSYNTH_HAS_VECTORS
 
 #include <new>
-#include <xla/ffi/api/ffi.h>
+
+#include "operands.hpp"
 
 namespace jaxsynth {
 namespace {
-
-namespace ffi = xla::ffi;
-
-using Matrix = ffi::Buffer<ffi::F32, 2>;
-using Codes = ffi::Buffer<ffi::S32, 2>;
-using Cells = ffi::Buffer<ffi::PRED, 2>;
-using Flags = ffi::Buffer<ffi::PRED, 1>;
-using Vector = ffi::Buffer<ffi::F32, 1>;
-using Numbers = ffi::Span<const std::int64_t>;
 
 // One row of `table`.
 enum Entry : std::size_t {
@@ -34,16 +26,6 @@ enum Entry : std::size_t {
   tilted,
   copies, copied_codes, copying,   // sizes, and the first operand of the group's gates
   entries
-};
-
-struct Operands {
-  const ffi::RemainingArgs& all;
-
-  template <class T = float>
-  const T* data(std::size_t i) const {
-    const auto buffer = all.get<ffi::AnyBuffer>(i);
-    return buffer.has_value() ? buffer.value().typed_data<T>() : nullptr;
-  }
 };
 
 WalkColumn column(const std::int64_t* row, const Operands& weights, std::size_t features, std::size_t spans) {

@@ -1,4 +1,4 @@
-"""Exact nearest rows in mixed tables, and rows drawn from an ordered network, in compiled code."""
+"""Exact nearest rows in mixed tables, and rows drawn from networks, in compiled code."""
 
 from collections.abc import Sequence
 
@@ -56,4 +56,7 @@ def nearest(
     """
 
 def walk_call() -> object | None:
-    """The handler of the custom call that draws rows, for `jax.ffi`, or None where this build has none."""
+    """The handler of the custom call that draws rows column by column, for `jax.ffi`, or None without one."""
+
+def decoder_call() -> object | None:
+    """The handler of the custom call that draws rows from a decoder, for `jax.ffi`, or None without one."""

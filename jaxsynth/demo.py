@@ -21,7 +21,7 @@ from jaxsynth.synthesizer import Synthesizer
 
 _HOLDOUT = 0.3
 # Smaller than the default: the whole demonstration is to end within two minutes on a laptop.
-_GENERATOR = Autoregressive(embedding=4, hidden=64, min_steps=500)
+_GENERATOR = Autoregressive(embedding=4, hidden=64, min_steps=500, networks=1)
 _ROWS = 10_000
 
 

@@ -11,7 +11,7 @@
 
 using namespace jaxsynth;
 
-#if JAXSYNTH_HAS_WALK
+#if JAXSYNTH_HAS_VECTORS
 
 namespace {
 

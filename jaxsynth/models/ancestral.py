@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxsynth.codec.groups import PADDING, Group
 from jaxsynth.codec.layout import CodeSpec
-from jaxsynth.models import native
+from jaxsynth.models import native_walk
 from jaxsynth.models.base import Batch, Condition, Params
 from jaxsynth.models.conditioning import has_position, position_limits, weights
 from jaxsynth.models.draw import draw_positions, resample
@@ -85,7 +85,8 @@ class Ancestral:
         uniforms = spread_uniforms(code_key, block, len(self.layout), n)
         walk = self._walk(params, uniforms, None, jnp.zeros(uniforms.shape, jnp.int32))
         tilts = walk.tilts[self.net.tilted].T
-        positions = draw_positions(position_key, tilts, jnp.zeros_like(tilts), jnp.ones_like(tilts))
+        share = jax.random.uniform(position_key, tilts.shape)
+        positions = draw_positions(share, tilts, jnp.zeros_like(tilts), jnp.ones_like(tilts))
         return self._batch(self._rows_first(walk.codes), positions)
 
     def _restricted(
@@ -113,12 +114,13 @@ class Ancestral:
         walk = self._walk(params, uniforms, given, batch.codes.T[self.net.order])
         codes = self._rows_first(walk.codes)
         low, high = position_limits(self.layout, codes, condition)
-        drawn = draw_positions(position_key, walk.tilts[self.net.tilted].T, low, high)
+        share = jax.random.uniform(position_key, low.shape)
+        drawn = draw_positions(share, walk.tilts[self.net.tilted].T, low, high)
         return self._batch(codes, jnp.where(placed[:, owner], batch.positions, drawn))
 
     def _walk(self, params: Params, uniforms: jax.Array, given: Given | None, codes: jax.Array) -> Walked:
-        if native.can(self.net):
-            return native.walk(self.net, params, uniforms, given, codes)
+        if native_walk.can(self.net):
+            return native_walk.walk(self.net, params, uniforms, given, codes)
         return Walker(self.net).walk(params, uniforms, given, codes)
 
     def _rows_first(self, codes: jax.Array) -> jax.Array:

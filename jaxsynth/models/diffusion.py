@@ -194,7 +194,8 @@ class _Net:
         def predict(walk: Walk, sigma: jax.Array, draw_key: jax.Array) -> tuple[jax.Array, jax.Array]:
             logits, output = self._network(params, walk, self._absent(walk), jnp.full(n, sigma), self._keep_all())
             scale = scaling(sigma)
-            codes = draw_codes(draw_key, self.groups, [jax.nn.softmax(own, axis=1) for own in logits], n)
+            uniforms = jax.random.uniform(draw_key, (sum(len(g.index) for g in self.groups), n))
+            codes = draw_codes(uniforms, self.groups, [jax.nn.softmax(own, axis=1) for own in logits])
             return codes, scale.skip * walk.numbers + scale.out * output
 
         if condition is None:

@@ -13,22 +13,20 @@ from jaxsynth.codec.groups import Group
 _BLOCK = 16  # codes whose running sums are one small product
 
 
-def draw_codes(key: jax.Array, groups: tuple[Group, ...], probabilities: Sequence[jax.Array], n: int) -> jax.Array:
+def draw_codes(uniforms: jax.Array, groups: tuple[Group, ...], probabilities: Sequence[jax.Array]) -> jax.Array:
     """One code for every column of every row.
 
     Args:
-        key: for the uniforms, one a cell.
+        uniforms: float32 (columns, n) in [0, 1), in layout order.
         groups: the columns.
         probabilities: for each group float32 (g, width, n), which need not sum to 1.
-        n: rows.
 
     Returns:
         int32 (n, columns), in layout order.
     """
     if not groups:
-        return jnp.zeros((n, 0), jnp.int32)
+        return jnp.zeros((uniforms.shape[1], 0), jnp.int32)
     order = np.concatenate([g.index for g in groups])
-    uniforms = jax.random.uniform(key, (len(order), n))
     drawn = [invert(uniforms[np.array(g.index)], p) for g, p in zip(groups, probabilities, strict=True)]
     return jnp.concatenate(drawn)[np.argsort(order)].T
 
@@ -107,13 +105,12 @@ def position_log_density(tilt: jax.Array, position: jax.Array) -> jax.Array:
     return t * position - log_normaliser
 
 
-def draw_positions(key: jax.Array, tilt: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
-    """Positions from the tilted density restricted to [low, high]. Shapes (n, v), result in [0, 1)."""
+def draw_positions(uniforms: jax.Array, tilt: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
+    """Positions from the tilted density restricted to [low, high], by inversion. Shapes (n, v), result in [0, 1)."""
     t = _away_from_zero(tilt) * (high - low)
     t = _away_from_zero(t)
-    u = jax.random.uniform(key, tilt.shape)
     # The inverse distribution function, written for negative exponents only, mirrored for positive tilt.
-    mirrored = jnp.where(t > 0, 1 - u, u)
+    mirrored = jnp.where(t > 0, 1 - uniforms, uniforms)
     p = -jnp.log1p(mirrored * jnp.expm1(-jnp.abs(t))) / jnp.abs(t)
     p = jnp.clip(jnp.where(t > 0, 1 - p, p), 0.0, 1.0)
     return jnp.clip(low + (high - low) * p, 0.0, 1.0 - 2.0**-24)

@@ -204,7 +204,8 @@ class _Net:
 
     def _answer(self, chances: list[jax.Array], choice: Choice, key: jax.Array) -> jax.Array:
         """Codes (b, columns): the level asked for, and drawn in the other columns."""
-        drawn = draw_codes(key, self.groups, chances, len(choice.slot))
+        uniforms = jax.random.uniform(key, (len(self.layout), len(choice.slot)))
+        drawn = draw_codes(uniforms, self.groups, chances)
         asked = choice.column[:, None] == np.arange(len(self.layout))
         return jnp.where(asked, choice.level[:, None], drawn)
 

@@ -14,6 +14,7 @@ from scipy.stats import qmc
 _COLUMNS = 32  # of one sequence; in later ones, a few hundred points can leave two columns correlated
 _POINTS = 20  # bits of the number of points until a sequence starts anew, scrambled anew
 _BITS = 24  # of a uniform
+_ROUNDS = 4  # of the free shuffle
 
 
 def spread_uniforms(key: jax.Array, block: jax.Array | int, columns: int, n: int) -> jax.Array:
@@ -26,7 +27,8 @@ def spread_uniforms(key: jax.Array, block: jax.Array | int, columns: int, n: int
     to themselves. Blocks go together if n is a power of two; after 2^20 points all starts anew.
 
     References: Joe and Kuo 2008 for the sequence (from SciPy); Burley 2020, "Practical Hash-based Owen
-    Scrambling", for scrambling, shuffling and the combination of sequences.
+    Scrambling", for scrambling, shuffling and the combination of sequences; Kensler 2013, "Correlated Multi-Jittered
+    Sampling", for shuffling without a sort.
     """
     size, bits = min(columns, _COLUMNS), max(n - 1, 1).bit_length()
     points, steps = jnp.asarray(_sobol(size, bits)), jnp.asarray(_steps(size))
@@ -53,8 +55,18 @@ def _places(key: jax.Array, sequences: int, bits: int, n: int) -> jax.Array:
     keys = jax.random.split(key, sequences)
     order = _reversed(jnp.arange(n, dtype=jnp.uint32) << (32 - bits))
     nested = _scrambled(order, jax.random.bits(keys[0], (), jnp.uint32)) >> (32 - bits)
-    free = jax.vmap(lambda k: jax.random.permutation(k, 1 << bits)[:n])(keys[1:])
-    return jnp.concatenate([nested[None], free.astype(jnp.uint32)])
+    free = jax.vmap(lambda k: _shuffled(k, n, bits))(keys[1:])
+    return jnp.concatenate([nested[None], free])
+
+
+def _shuffled(key: jax.Array, n: int, bits: int) -> jax.Array:
+    """The first n numbers of a permutation of [0, 2^bits): rounds that each can be undone, for sorting is slow."""
+    words = jax.random.bits(key, (_ROUNDS, 2), jnp.uint32)
+    x, most = jnp.arange(n, dtype=jnp.uint32), np.uint32((1 << bits) - 1)
+    for add, factor in words:
+        x = ((x ^ add) * (factor | 1)) & most
+        x = x ^ (x >> max(bits // 2, 1))
+    return x
 
 
 def _sobol(columns: int, bits: int) -> NDArray[np.uint32]:

@@ -20,7 +20,10 @@ from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Batch, Condition, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
+from jaxsynth.models import native_decoder
 from jaxsynth.models.draw import code_log_prob, draw_codes, draw_positions, position_log_density, resample
+from jaxsynth.models.native import registered
+from jaxsynth.models.uniforms import spread_uniforms
 from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
 
 _FIRST_LOG_STD = -2.0  # latents start informative: from a noisy start the decoder learns to ignore them
@@ -67,7 +70,7 @@ class VAE:
     def build(self, layout: tuple[CodeSpec, ...]) -> Model:
         """The model for a layout."""
         net = _Net.make(self, layout)
-        return Model(init=net.init, loss=net.loss, sample=net.sample)
+        return Model(init=net.init, loss=net.loss, sample=net.sample, sample_block=net.sample_block)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,16 +144,33 @@ class _Net:
 
     def sample(self, params: Params, key: jax.Array, n: int, condition: Condition | None) -> Batch:
         """Rows from the prior; under a condition, latents are resampled by how likely they meet it."""
-        latent_key, code_key, position_key = jax.random.split(key, 3)
         if condition is None:
-            z = jax.random.normal(latent_key, (n, self.latent))
-        else:
-            z = self._conditioned_latents(params, latent_key, n, condition)
-        logits, tilts = self._decode(params, z)
+            return self.sample_block(params, key, 0, n)
+        latent_key, code_key, position_key = jax.random.split(key, 3)
+        logits, tilts = self._decode(params, self._conditioned_latents(params, latent_key, n, condition))
         inside = [probabilities(g, own, condition) for g, own in zip(self.groups, logits, strict=True)]
-        codes = draw_codes(code_key, self.groups, inside, n)
+        codes = draw_codes(jax.random.uniform(code_key, (len(self.layout), n)), self.groups, inside)
+        return self._placed(codes, jax.random.uniform(position_key, tilts.shape), tilts, condition)
+
+    def sample_block(self, params: Params, key: jax.Array, block: jax.Array | int, n: int) -> Batch:
+        """Block number `block` of n rows each of a stream; all its blocks share sequences of uniforms."""
+        d, v = len(self.layout), self.heads.continuous
+        uniforms = spread_uniforms(key, block, self.latent + d + v, n)
+        latent, code, position = jnp.split(uniforms, [self.latent, self.latent + d])
+        z = jax.scipy.special.ndtri(latent + 2.0**-25)  # middles of 2^24 equal cells
+        if registered("decoder"):
+            drawn, tilts = native_decoder.draw(self.groups, params, z, code, v)
+            return self._placed(drawn.T, position.T, tilts.T, None)
+        logits, tilts = self._decode(params, z.T)
+        codes = draw_codes(code, self.groups, [jax.nn.softmax(own, axis=1) for own in logits])
+        return self._placed(codes, position.T, tilts, None)
+
+    def _placed(
+        self, codes: jax.Array, uniforms: jax.Array, tilts: jax.Array, condition: Condition | None
+    ) -> Batch:
+        """Codes (n, columns) with positions drawn inside them, where they have one."""
         low, high = position_limits(self.layout, codes, condition)
-        positions = draw_positions(position_key, tilts, low, high)
+        positions = draw_positions(uniforms, tilts, low, high)
         return Batch(codes, jnp.where(has_position(self.layout, codes), positions, 0.0))
 
     def _conditioned_latents(self, params: Params, key: jax.Array, n: int, condition: Condition) -> jax.Array:

@@ -56,7 +56,6 @@ class BlockSampler:
             while index < end and len(queue) < _IN_FLIGHT * len(devices):
                 which = index % len(devices)
                 params, cond = placed[which]
-                numbers = jax.device_put((np.uint32(seed), np.uint32(index)), devices[which])
-                queue.append(self._draw(params, *numbers, cond))
+                queue.append(self._draw(params, np.uint32(seed), np.uint32(index), cond))
                 index += 1
             yield jax.tree.map(np.asarray, queue.popleft())

@@ -23,7 +23,7 @@ def test_codes_follow_their_probabilities_in_layout_order(width: int) -> None:
     n = 40_000
     groups = (columns((2, 0), width), columns((1,), width))
     chances = [jnp.broadcast_to(p[list(g.index)][..., None], (len(g.index), width, n)) for g in groups]
-    codes = np.asarray(draw_codes(jax.random.key(0), groups, chances, n))
+    codes = np.asarray(draw_codes(jax.random.uniform(jax.random.key(0), (3, n)), groups, chances))
     for column in range(3):
         counts = np.bincount(codes[:, column], minlength=width)
         expected = p[column].astype(np.float64) * n
@@ -33,7 +33,7 @@ def test_codes_follow_their_probabilities_in_layout_order(width: int) -> None:
 
 
 def test_no_columns_are_drawn_as_none() -> None:
-    assert draw_codes(jax.random.key(0), (), [], 5).shape == (5, 0)
+    assert draw_codes(jnp.zeros((0, 5)), (), []).shape == (5, 0)
 
 
 @pytest.mark.parametrize("width", [4, 32, 256])
@@ -41,7 +41,8 @@ def test_codes_of_no_probability_are_never_drawn(width: int) -> None:
     rng = np.random.default_rng(0)
     p = rng.random((3, width, 20_000)).astype(np.float32) * (rng.random((3, width, 20_000)) < 0.1)
     p[:, 0] = np.where(p.sum(1) == 0, 1, p[:, 0])
-    codes = np.asarray(draw_codes(jax.random.key(0), (columns((0, 1, 2), width),), [jnp.asarray(p)], 20_000))
+    uniforms = jax.random.uniform(jax.random.key(0), (3, 20_000))
+    codes = np.asarray(draw_codes(uniforms, (columns((0, 1, 2), width),), [jnp.asarray(p)]))
     assert (np.take_along_axis(p, codes.T[:, None], 1) > 0).all()
 
 
@@ -77,9 +78,9 @@ def test_the_tilted_density_integrates_to_one(tilt: float) -> None:
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.2, 0.5)])
 def test_positions_follow_the_tilted_density(tilt: float, low: float, high: float) -> None:
     shape = (20_000, 1)
-    drawn = np.asarray(
-        draw_positions(jax.random.key(0), jnp.full(shape, tilt), jnp.full(shape, low), jnp.full(shape, high))
-    )[:, 0]
+    uniforms = jax.random.uniform(jax.random.key(0), shape)
+    drawn = draw_positions(uniforms, jnp.full(shape, tilt), jnp.full(shape, low), jnp.full(shape, high))
+    drawn = np.asarray(drawn)[:, 0]
     assert low <= drawn.min()
     assert drawn.max() <= high
 

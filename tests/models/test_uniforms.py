@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from scipy.stats import qmc
 
-from jaxsynth.models.uniforms import spread_uniforms
+from jaxsynth.models.uniforms import _shuffled, spread_uniforms
 
 
 def drawn(seed: int, columns: int, n: int, block: int = 0) -> np.ndarray:
@@ -25,6 +25,23 @@ def test_blocks_of_a_stream_fill_every_stratum_together() -> None:
     assert (np.sort(np.floor(u * 2048), axis=1) == np.arange(2048)).all()
     later = drawn(0, 40, 256, 1 << 12)  # past the end of the sequences
     assert not (later == drawn(0, 40, 256, 0)).any(axis=1).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 128, 1000])
+def test_the_free_shuffle_is_a_permutation(n: int) -> None:
+    bits = max(n - 1, 1).bit_length()
+    places = np.asarray(_shuffled(jax.random.key(n), 1 << bits, bits))
+    assert (np.sort(places) == np.arange(1 << bits)).all()
+
+
+def test_the_free_shuffle_leaves_no_order() -> None:
+    places = np.stack([np.asarray(_shuffled(jax.random.key(i), 4096, 12)) for i in range(200)])
+    assert np.abs(np.corrcoef(places[:, :-1].ravel(), places[:, 1:].ravel())[0, 1]) < 0.01
+    for other in (np.arange(4096), np.arange(4096) % 64, np.arange(4096) // 64):
+        found = [np.corrcoef(own, other)[0, 1] for own in places]
+        assert np.std(found) < 1.3 / 64
+    counts = np.histogram2d(places[:100].ravel(), places[100:].ravel(), bins=32)[0]
+    assert stats.chi2.sf(((counts - 400) ** 2 / 400).sum(), 1023) > 1e-4
 
 
 def test_points_are_more_even_than_independent_ones() -> None:

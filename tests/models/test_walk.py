@@ -10,7 +10,7 @@ import pytest
 
 from jaxsynth.codec import Codec
 from jaxsynth.devices import compiled
-from jaxsynth.models import Autoregressive, Params, native
+from jaxsynth.models import Autoregressive, Params, native_walk
 from jaxsynth.models.autoregressive import RowLikelihood
 from jaxsynth.models.ordered import OrderedNet
 from jaxsynth.models.uniforms import spread_uniforms
@@ -63,14 +63,14 @@ def given(net: OrderedNet, kind: str) -> Given | None:
 @pytest.mark.parametrize("kind", ["nothing", "known", "allowed"])
 def test_both_walks_draw_the_same(net: tuple[OrderedNet, Params], kind: str) -> None:
     network, params = net
-    assert native.can(network)
+    assert native_walk.can(network)
     assert sum(c.count for c in network.copying) >= 2
     d = len(network.order)
     uniforms = spread_uniforms(jax.random.key(2), 0, d, ROWS)
     codes = jnp.asarray(np.random.default_rng(3).integers(0, 2, (d, ROWS)), jnp.int32)
     what = given(network, kind)
     codes = codes if kind == "known" else codes * 0
-    fast: Walked = compiled(lambda p, u, c: native.walk(network, p, u, what, c))(params, uniforms, codes)
+    fast: Walked = compiled(lambda p, u, c: native_walk.walk(network, p, u, what, c))(params, uniforms, codes)
     plain: Walked = compiled(lambda p, u, c: Walker(network).walk(p, u, what, c))(params, uniforms, codes)
     same = (fast.codes == plain.codes).all(0)
     assert same.mean() > 0.97  # a uniform on the border of two codes may fall on either side

@@ -106,7 +106,7 @@ def position_log_density(tilt: jax.Array, position: jax.Array) -> jax.Array:
 
 
 def draw_positions(uniforms: jax.Array, tilt: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
-    """Positions from the tilted density restricted to [low, high], by inversion. Shapes (n, v), result in [0, 1)."""
+    """Positions from the tilted density restricted to [low, high], by inversion; all (n, v), in [0, 1)."""
     t = _away_from_zero(tilt) * (high - low)
     t = _away_from_zero(t)
     # The inverse distribution function, written for negative exponents only, mirrored for positive tilt.

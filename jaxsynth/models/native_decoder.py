@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 
 from jaxsynth.codec.groups import Group
 from jaxsynth.models.base import Params
+from jaxsynth.models.native import registered
+
+
+def can() -> bool:
+    """Whether rows can be drawn so here."""
+    return registered("decoder")
 
 
 def draw(

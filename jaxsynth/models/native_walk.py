@@ -12,6 +12,7 @@ from jaxsynth.models.native import registered
 from jaxsynth.models.ordered import OrderedNet
 from jaxsynth.models.walk import Given, Walked
 
+
 def can(net: OrderedNet) -> bool:
     """Whether walks of this network can run here."""
     return net.paired and registered("walk")

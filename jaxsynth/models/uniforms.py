@@ -27,8 +27,8 @@ def spread_uniforms(key: jax.Array, block: jax.Array | int, columns: int, n: int
     to themselves. Blocks go together if n is a power of two; after 2^20 points all starts anew.
 
     References: Joe and Kuo 2008 for the sequence (from SciPy); Burley 2020, "Practical Hash-based Owen
-    Scrambling", for scrambling, shuffling and the combination of sequences; Kensler 2013, "Correlated Multi-Jittered
-    Sampling", for shuffling without a sort.
+    Scrambling", for scrambling, shuffling and the combination of sequences; Kensler 2013, "Correlated
+    Multi-Jittered Sampling", for shuffling without a sort.
     """
     size, bits = min(columns, _COLUMNS), max(n - 1, 1).bit_length()
     points, steps = jnp.asarray(_sobol(size, bits)), jnp.asarray(_steps(size))

@@ -18,11 +18,10 @@ import numpy as np
 
 from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
+from jaxsynth.models import native_decoder
 from jaxsynth.models.base import Batch, Condition, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
-from jaxsynth.models import native_decoder
 from jaxsynth.models.draw import code_log_prob, draw_codes, draw_positions, position_log_density, resample
-from jaxsynth.models.native import registered
 from jaxsynth.models.uniforms import spread_uniforms
 from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
 
@@ -158,7 +157,7 @@ class _Net:
         uniforms = spread_uniforms(key, block, self.latent + d + v, n)
         latent, code, position = jnp.split(uniforms, [self.latent, self.latent + d])
         z = jax.scipy.special.ndtri(latent + 2.0**-25)  # middles of 2^24 equal cells
-        if registered("decoder"):
+        if native_decoder.can():
             drawn, tilts = native_decoder.draw(self.groups, params, z, code, v)
             return self._placed(drawn.T, position.T, tilts.T, None)
         logits, tilts = self._decode(params, z.T)

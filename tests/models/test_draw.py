@@ -79,8 +79,8 @@ def test_the_tilted_density_integrates_to_one(tilt: float) -> None:
 def test_positions_follow_the_tilted_density(tilt: float, low: float, high: float) -> None:
     shape = (20_000, 1)
     uniforms = jax.random.uniform(jax.random.key(0), shape)
-    drawn = draw_positions(uniforms, jnp.full(shape, tilt), jnp.full(shape, low), jnp.full(shape, high))
-    drawn = np.asarray(drawn)[:, 0]
+    ends = jnp.full(shape, low), jnp.full(shape, high)
+    drawn = np.asarray(draw_positions(uniforms, jnp.full(shape, tilt), *ends))[:, 0]
     assert low <= drawn.min()
     assert drawn.max() <= high
 

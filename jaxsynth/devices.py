@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, wraps
 from typing import Any
 
@@ -48,9 +48,11 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     return call
 
 
-def compiled_ahead(pool: Executor, function: Callable[..., Any], *like: Any) -> Callable[..., Any]:
-    """`compiled(function)` for arguments of the shapes and places of `like`, compiled in the pool meanwhile."""
+def compiled_ahead(function: Callable[..., Any], *like: Any) -> Callable[..., Any]:
+    """`compiled(function)` for arguments of the shapes and places of `like`, compiled in a thread meanwhile."""
+    pool = ThreadPoolExecutor(1)
     program = pool.submit(lambda: jax.jit(function, compiler_options=_safe_options()).lower(*like).compile())
+    pool.shutdown(wait=False)
 
     def call(*arguments: Any) -> Any:
         return program.result()(*arguments)

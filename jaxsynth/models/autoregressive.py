@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -27,9 +26,6 @@ from jaxsynth.models.ordered import OrderedNet
 
 _WAVES = 64
 _NARROW = 3  # codes of a column of two levels, one more for missing
-_ROWS = 256  # rows at once in calibration
-_ROUNDS = 8  # of calibration
-_CELLS = 1 << 28  # probabilities a round computes at most; tables of very many codes are calibrated on fewer rows
 _ENOUGH = 10_000  # rows from which a table needs less dropout
 _MANY = 28_000  # rows from which the time that a second network takes is worth more than what it adds
 _FEW = 5.0  # rows of a code below which calibration does little for it
@@ -92,6 +88,7 @@ class Autoregressive:
         single = Model(
             init=likelihood.net.init,
             loss=likelihood.loss,
+            tally=likelihood.tally,
             calibrate=likelihood.calibrate,
             log_prob=likelihood.log_prob,
             sample=sampler.sample,
@@ -177,6 +174,12 @@ class RowLikelihood:
             rank: distinct numbers (d,).
             keep: factors (units, b) of the hidden units, or 1.
         """
+        return self._forward(params, batch, rank, keep)[0]
+
+    def _forward(
+        self, params: Params, batch: Batch, rank: jax.Array, keep: jax.Array | float
+    ) -> tuple[jax.Array, list[jax.Array]]:
+        """Log-likelihood (b,), and the logits (g, width, b) of each group."""
         codes = batch.codes.T[self.net.order]
         h = self.net.hidden_units(params, self.net.lookup(self.net.inputs(params), codes), rank, keep)
         total = jnp.zeros(codes.shape[1])
@@ -184,31 +187,30 @@ class RowLikelihood:
         for group, at, logits in zip(self.groups, self.net.starts, every, strict=True):
             own = codes[at : at + len(group.index)]
             total += code_log_prob(logits, own).sum(0)
-        return total + self._position_log_prob(params, batch, h)
+        return total + self._position_log_prob(params, batch, h), every
 
-    def calibrate(self, params: Params, batch: Batch) -> Params:
-        """Set the heads' biases so that mean probabilities, given each row's earlier columns, are the frequencies.
+    def tally(self, params: Params, batch: Batch, weight: jax.Array) -> tuple[jax.Array, Params]:
+        """Log-likelihoods (b,) in the table's order, and for each group the rows expected of a code."""
+        log_prob, every = self._forward(params, batch, self.net.rank, 1.0)
+        chances = [jax.nn.softmax(logits, axis=1) for logits in every]
+        return log_prob, {str(i): (p * weight).sum(-1) for i, p in enumerate(chances)}
 
-        Dropout and the average over steps leave them off by some per cent. Iterative scaling; codes that the
-        rows hold seldom or never hardly move.
+    def calibrate(self, params: Params, expected: Params, rows: float) -> Params:
+        """Move the heads' biases so that the rows expected of each code become those that the table has.
+
+        Dropout and the average over steps leave them off by some per cent. A round of iterative scaling; codes
+        that the rows hold seldom or never hardly move.
+
+        Args:
+            params: of the network.
+            expected: of `tally`, (g, width) for each group, given each row's earlier columns.
+            rows: how many they were.
         """
-        b = min(_ROWS, len(batch.codes))
-        codes_a_row = sum(len(g.index) * g.width for g in self.groups)
-        blocks = max(1, min(len(batch.codes) // b, _CELLS // (b * codes_a_row)))
-        codes = batch.codes[: blocks * b].T[self.net.order].reshape(-1, blocks, b).transpose(1, 0, 2)
-        priors = {str(i): jnp.asarray(g.prior) for i, g in enumerate(self.groups)}
-        tables = self.net.inputs(params)
-
-        def add(bias: Params, total: Params, own: jax.Array) -> tuple[Params, int]:
-            h = self.net.hidden_units(params, self.net.lookup(tables, own), self.net.rank, 1.0)
-            logits = self.net.logits({**params, "bias": bias}, h, own, self.net.rank)
-            return {k: total[k] + jax.nn.softmax(logits[int(k)], axis=1).sum(-1) for k in total}, 0
-
-        def once(_: int, bias: Params) -> Params:
-            total, _ = jax.lax.scan(partial(add, bias), jax.tree.map(jnp.zeros_like, bias), codes)
-            return {k: bias[k] + _scaling(jnp.exp(priors[k]) * (blocks * b), total[k]) for k in bias}
-
-        return {**params, "bias": jax.lax.fori_loop(0, _ROUNDS, once, params["bias"])}
+        bias = {
+            str(i): params["bias"][str(i)] + _scaling(jnp.exp(jnp.asarray(g.prior)) * rows, expected[str(i)])
+            for i, g in enumerate(self.groups)
+        }
+        return {**params, "bias": bias}
 
     def _position_log_prob(self, params: Params, batch: Batch, h: list[jax.Array]) -> jax.Array:
         present = has_position(self.layout, batch.codes)

@@ -95,10 +95,11 @@ class Model:
             another's. `progress` in [0, 1] is the share of training done, for terms that are phased in.
         game: the adversarial objective that trains it instead.
         finish: (params, key) -> params, once after training; reads no rows.
-        calibrate: (params, training rows) -> params, once after training. It reads rows outside of any clipping,
-            so it is no part of a private training.
-        log_prob: (params, batch) -> float32 (b,), log-likelihood of each row in nats, for models that have one;
-            held-out rows are then scored by it.
+        tally: (params, batch, weight) -> float32 (b,), the log-likelihood of each row in nats, by which held-out
+            rows are scored, and any pytree of sums over the rows, each as often as its weight (b,) says.
+        calibrate: (params, tallies, rows) -> params, some rounds after training, by the sums over so many training
+            rows. They are read outside of any clipping, so it is no part of a private training.
+        log_prob: (params, batch) -> float32 (b,), log-likelihood of each row in nats, for models that have one.
         complete: (params, key, batch, known, condition) -> Batch with the cells drawn that `known`, bool
             (b, columns), does not mark, given those it marks, for models that can.
         log_mass: (params, key, n, condition) -> float32 (n,), logs of n weights whose mean is the condition's
@@ -111,7 +112,8 @@ class Model:
     loss: Callable[[Params, Batch, jax.Array, jax.Array], jax.Array] = _no_likelihood
     game: Game | None = None
     finish: Callable[[Params, jax.Array], Params] | None = None
-    calibrate: Callable[[Params, Batch], Params] | None = None
+    tally: Callable[[Params, Batch, jax.Array], tuple[jax.Array, Any]] | None = None
+    calibrate: Callable[[Params, Any, float], Params] | None = None
     log_prob: Callable[[Params, Batch], jax.Array] | None = None
     complete: Callable[[Params, jax.Array, Batch, jax.Array, Condition], Batch] | None = None
     log_mass: Callable[[Params, jax.Array, int, Condition], jax.Array] | None = None

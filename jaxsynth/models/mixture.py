@@ -37,6 +37,7 @@ def mixture(member: Model, count: int) -> Model:
     return Model(
         init=both.init,
         loss=both.loss,
+        tally=both.tally,
         calibrate=both.calibrate,
         log_prob=both.log_prob,
         sample=both.sample,
@@ -73,13 +74,23 @@ class _Mixture:
         assert self.member.log_prob is not None
         single = self.member.log_prob
         logs: jax.Array = jax.lax.map(lambda p: single(p, batch), params)
+        return self._mean(logs)
+
+    def _mean(self, logs: jax.Array) -> jax.Array:
         return jax.nn.logsumexp(logs, axis=0) - jnp.log(self.count)
 
-    def calibrate(self, params: Params, batch: Batch) -> Params:
+    def tally(self, params: Params, batch: Batch, weight: jax.Array) -> tuple[jax.Array, Any]:
+        """Log of the networks' mean likelihood, (b,), and each network's own sums, networks first."""
+        assert self.member.tally is not None
+        single = self.member.tally
+        logs, sums = jax.lax.map(lambda p: single(p, batch, weight), params)
+        return self._mean(logs), sums
+
+    def calibrate(self, params: Params, tallies: Any, rows: float) -> Params:
         """Each network for itself."""
         assert self.member.calibrate is not None
         single = self.member.calibrate
-        return dict(jax.lax.map(lambda p: single(p, batch), params))
+        return dict(jax.vmap(lambda p, own: single(p, own, rows))(params, tallies))
 
     def sample_block(self, params: Params, key: jax.Array, block: jax.Array | int, n: int) -> Batch:
         """Rows in turn from each network, each of which has a stream of its own; n a multiple of the networks."""

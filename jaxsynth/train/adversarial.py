@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax.flatten_util import ravel_pytree
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.models import Params
 from jaxsynth.models.base import Game, to_batch
+from jaxsynth.train.flat import Flat
 from jaxsynth.train.plan import Plan
 from jaxsynth.train.steps import Opponent, State, Turn, averaged, direction, over_devices, slope
 
@@ -48,7 +48,8 @@ class Adversarial:
 
     def start(self, vector: jax.Array, key: jax.Array) -> State:
         """See `Stepper`; the key draws the critic's initial parameters."""
-        critic, _ = ravel_pytree(self.game.init(key))
+        start = self.game.init(key)
+        critic = jnp.asarray(Flat.like(start).vector(start))
         opponent = Opponent(critic, self._optimiser.init(critic))
         return State(
             jnp.zeros((), jnp.int32), vector, vector.copy(), self._optimiser.init(vector), jnp.ones(()), opponent
@@ -110,9 +111,7 @@ class Adversarial:
 
     @property
     def _restore_critic(self) -> Callable[[jax.Array], Params]:
-        shapes = jax.eval_shape(self.game.init, jax.random.key(0))
-        _, restore = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes))
-        return restore
+        return Flat.like(jax.eval_shape(self.game.init, jax.random.key(0))).restore
 
     @property
     def _optimiser(self) -> optax.GradientTransformation:

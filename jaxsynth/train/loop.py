@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,21 +12,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
-from jaxsynth.devices import compiled, compiled_ahead
+from jaxsynth.devices import compiled
 from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Model, Params, Training
-from jaxsynth.models.base import to_batch
 from jaxsynth.train.adversarial import Adversarial
+from jaxsynth.train.flat import Flat
 from jaxsynth.train.plan import Plan, make_plan, split_rows
+from jaxsynth.train.scoring import Scoring, make_scoring, take
 from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper, Turn, schedule
 
 _CUT = 1 / 3  # of the learning rate where the held-out rows stop improving
-_CALIBRATION_ROWS = 16_384
 _EXAMPLES_A_DEVICE = 100  # rows, or packs of rows, of a batch below which another device costs more than it brings
 _SAME = PartitionSpec()  # type: ignore[no-untyped-call]
 _SPLIT = PartitionSpec(None, AXIS)  # type: ignore[no-untyped-call]
@@ -93,17 +91,19 @@ def train(
     plan = make_plan(len(kept), training)
     mesh = _mesh(plan.batch, model.game.pack if model.game else 1)
     everywhere = NamedSharding(mesh, _SAME)
-    rows, held_rows = jax.device_put((_take(data, kept), _take(data, held)), everywhere)
-    init_key, *keys = jax.random.split(jax.random.key(seed), 3)
-    vector, restore = ravel_pytree(jax.jit(model.init)(init_key))
-    stepper = _stepper(model, layout, plan, restore, plan.batch // mesh.size)
-    state = stepper.start(vector, jax.random.fold_in(init_key, 1))
-    state, keys, resident = jax.device_put((state, keys, stepper.resident(rows)), everywhere)
-    runner = _Runner(model, layout, plan, mesh, restore, stepper)
-    later = _Later.compile(runner, (state.average.copy(), held_rows, keys[1]), _calibration_rows(data, kept))
-    best = _Best(params=vector.copy(), history=History())
+    own, held_rows = take(data, kept), take(data, held)
+    rows = jax.device_put(own, everywhere)
+    init_key, run_key, eval_key = jax.random.split(jax.random.key(seed), 3)
+    scoring = make_scoring(model, layout, plan, held_rows, own, eval_key)
+    start = jax.jit(model.init)(init_key)
+    flat = Flat.like(start)
+    stepper = _stepper(model, layout, plan, flat, plan.batch // mesh.size)
+    state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
+    state, run_key, resident = jax.device_put((state, run_key, stepper.resident(rows)), everywhere)
+    runner = _Runner(plan, mesh, flat, stepper)
+    best = _Best(params=state.params.copy(), history=History())
     try:
-        for best in _chunks(runner, later, state, (rows, resident), held_rows, keys):
+        for best in _chunks(runner, scoring, state, (rows, resident), run_key):
             if report is not None:
                 report(_progress(plan, best.history))
     except KeyboardInterrupt:
@@ -118,37 +118,28 @@ def train(
         )
     if best.history.best < 0:
         raise TrainingError("training diverged: no pass had a finite loss; lower the learning rate")
-    params = _cut_up(restore, jax.device_get(best.params))
-    params = jax.device_get(later.calibrate(params))
+    params = scoring.calibrated(flat.on_host(best.params))
     if model.finish is not None:
         params = jax.jit(model.finish)(params, jax.random.fold_in(init_key, 2))
     return jax.device_get(params), best.history
 
 
-def _calibration_rows(data: Packed, kept: np.ndarray) -> Packed:
-    """So many of the training rows, evenly picked."""
-    count = min(len(kept), _CALIBRATION_ROWS)
-    return _take(data, kept[np.linspace(0, len(kept) - 1, count).astype(np.int64)])
-
-
-def _stepper(
-    model: Model, layout: tuple[CodeSpec, ...], plan: Plan, restore: Callable[[jax.Array], Params], share: int
-) -> Stepper:
+def _stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, share: int) -> Stepper:
     if model.game is None:
-        return Likelihood(model, layout, plan, restore)
-    return Adversarial(model.game, layout, plan, restore, share)
+        return Likelihood(model, layout, plan, flat.restore)
+    return Adversarial(model.game, layout, plan, flat.restore, share)
 
 
 def _chunks(
-    runner: _Runner, later: _Later, state: State, data: tuple[Packed, Any], held: Packed, keys: list[jax.Array]
+    runner: _Runner, scoring: Scoring, state: State, data: tuple[Packed, Any], key: jax.Array
 ) -> Iterator[_Best]:
     """Run chunk after chunk until the plan or the held-out rows say stop; the best so far after each."""
-    plan, (run_key, eval_key) = runner.plan, keys
+    plan = runner.plan
     best = _Best(params=state.params.copy(), history=History())
     cuts, since = plan.training.cuts, plan.settled
     for chunk in range(plan.chunks):
-        state, loss = runner.epoch(state, data, run_key)
-        score = float(later.evaluate(state.average, held, eval_key)) if len(held.positions) else None
+        state, loss = runner.epoch(state, data, key)
+        score = scoring.held_out(runner.flat.on_host(state.average))
         best = best.updated(state, float(loss), score, settled=chunk >= plan.settled)
         if chunk - max(best.history.best, since) >= plan.patience:
             if not cuts:
@@ -194,11 +185,9 @@ class _Best:
 class _Runner:
     """What a run computes on its devices."""
 
-    model: Model
-    layout: tuple[CodeSpec, ...]
     plan: Plan
     mesh: Mesh
-    restore: Callable[[jax.Array], Params]
+    flat: Flat
     stepper: Stepper
 
     @partial(compiled, static_argnums=0, donate_argnums=1)
@@ -226,51 +215,6 @@ class _Runner:
         state, losses = jax.lax.scan(partial(self.stepper.step, *data), state, turns)
         return state, losses.mean()
 
-    def evaluate(self, vector: jax.Array, data: Packed, key: jax.Array) -> jax.Array:
-        """Mean loss over held-out rows, with the same draws each time; the exact likelihood where there is one."""
-        params = self.restore(vector)
-        rows = len(data.positions)
-        batch = min(rows, self.plan.batch)
-        steps = rows // batch
-
-        def one(i: jax.Array) -> jax.Array:
-            part = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, i * batch, batch), data)
-            batch_key = jax.random.fold_in(key, i)
-            held_rows = to_batch(self.layout, part)
-            if self.model.log_prob is not None:
-                return -self.model.log_prob(params, held_rows).mean()
-            return self.model.loss(params, held_rows, batch_key, jnp.ones(())).mean()
-
-        losses: jax.Array = jax.lax.map(one, jnp.arange(steps))
-        return losses.mean()
-
-
-@dataclass(frozen=True, eq=False)
-class _Later:
-    """Programs that are compiled beside the first chunk: one core compiles as fast as two.
-
-    Attributes:
-        evaluate: see `_Runner.evaluate`.
-        calibrate: params -> params, by some of the training rows.
-    """
-
-    evaluate: Callable[..., jax.Array]
-    calibrate: Callable[[Params], Params]
-
-    @classmethod
-    def compile(cls, runner: _Runner, evaluated: tuple[jax.Array, Packed, jax.Array], rows: Packed) -> _Later:
-        """For arguments like `evaluated`, and these rows to calibrate by."""
-        pool, calibrate = ThreadPoolExecutor(1), runner.model.calibrate
-        result = cls(runner.evaluate, lambda params: params)
-        if len(evaluated[1].positions):
-            result = replace(result, evaluate=compiled_ahead(pool, runner.evaluate, *evaluated))
-        if calibrate is not None:
-            like = jax.eval_shape(runner.restore, evaluated[0])
-            program = compiled_ahead(pool, lambda p, r: calibrate(p, to_batch(runner.layout, r)), like, rows)
-            result = replace(result, calibrate=lambda params: program(params, rows))
-        pool.shutdown(wait=False)
-        return result
-
 
 def _mesh(batch: int, pack: int) -> Mesh:
     """As many local devices as divide the batch into shares worth having; each holds all rows."""
@@ -278,15 +222,3 @@ def _mesh(batch: int, pack: int) -> Mesh:
     most = min(len(devices), batch // (pack * _EXAMPLES_A_DEVICE))
     usable = [d for d in range(1, most + 1) if batch % d == 0]
     return Mesh(np.array(devices[: max(usable, default=1)]), (AXIS,))
-
-
-def _cut_up(restore: Callable[[jax.Array], Params], vector: np.ndarray) -> Params:
-    """`restore` on the host: on the device, cutting a vector into many leaves takes a second to compile."""
-    leaves, tree = jax.tree.flatten(jax.eval_shape(restore, vector))
-    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
-    parts = [part.reshape(leaf.shape) for part, leaf in zip(np.split(vector, ends), leaves, strict=True)]
-    return dict(jax.tree.unflatten(tree, parts))
-
-
-def _take(data: Packed, rows: np.ndarray) -> Packed:
-    return Packed(tuple(c[rows] for c in data.codes), data.positions[rows])

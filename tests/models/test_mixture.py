@@ -97,10 +97,15 @@ def test_known_cells_are_kept_and_the_others_follow_either_member(built: Built) 
 def test_calibration_is_each_members_own(built: Built) -> None:
     _, model, params, likelihood = built
     rows = Batch(jnp.stack([jnp.asarray(c) for c in cells()], axis=1), jnp.zeros((400, 0)))
+    assert model.tally is not None
     assert model.calibrate is not None
-    both = jax.jit(model.calibrate)(params, rows)
+    assert model.log_prob is not None
+    weight = jnp.arange(400) % 3 * 0.5
+    log_prob, tallies = model.tally(params, rows, weight)
+    np.testing.assert_allclose(log_prob, model.log_prob(params, rows), atol=1e-4)
+    both = model.calibrate(params, tallies, float(weight.sum()))
     for own, before in zip(members(both), members(params), strict=True):
-        alone = jax.jit(likelihood.calibrate)(before, rows)
+        alone = likelihood.calibrate(before, likelihood.tally(before, rows, weight)[1], float(weight.sum()))
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), own, alone)
 
 

@@ -4,7 +4,6 @@
 #if JAXSYNTH_HAS_VECTORS
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "lanes.hpp"
@@ -80,30 +79,16 @@ JAXSYNTH_INLINE void draw(const Decoder& decoder) {
   }
 }
 
-#if defined(__x86_64__)
-JAXSYNTH_WIDE void draw_wide(const Decoder& decoder) { draw<Floats16>(decoder); }
-JAXSYNTH_MEDIUM void draw_medium(const Decoder& decoder) { draw<Floats8>(decoder); }
-#endif
-void draw_narrow(const Decoder& decoder) { draw<Floats4>(decoder); }
-
-void draw_on_this_processor(const Decoder& decoder) {
-#if defined(__x86_64__)
-  if (vectors_here() == Vectors::wide) return draw_wide(decoder);
-  if (vectors_here() == Vectors::medium) return draw_medium(decoder);
-#endif
-  draw_narrow(decoder);
-}
+struct Draw {
+  template <class V>
+  static JAXSYNTH_INLINE void run(const Decoder& decoder) {
+    draw<V>(decoder);
+  }
+};
 
 }  // namespace
 
-Status draw_decoder(const Decoder& decoder) noexcept {
-  try {
-    draw_on_this_processor(decoder);
-  } catch (const std::bad_alloc&) {
-    return out_of_memory();
-  }
-  return {};
-}
+Status draw_decoder(const Decoder& decoder) noexcept { return run_here<Draw>(decoder); }
 
 }  // namespace jaxsynth
 

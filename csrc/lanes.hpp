@@ -2,6 +2,7 @@
 // matrix product. Templates over the vector, compiled by who includes this for each width that a processor may have.
 #pragma once
 
+#include "error.hpp"
 #include "has_vectors.hpp"
 
 #if JAXSYNTH_HAS_VECTORS
@@ -174,24 +175,44 @@ class BlockMatrix {
   std::unique_ptr<float[], Free> memory_;
 };
 
-enum class Vectors { narrow, medium, wide };
-
-// The widest that this processor has.
-inline Vectors vectors_here() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
-    return Vectors::wide;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Vectors::medium;
+template <class Kernel, class Task>
+__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"))) void run_wide(const Task& task) {
+  Kernel::template run<Floats16>(task);
+}
+
+template <class Kernel, class Task>
+__attribute__((target("avx2,fma"))) void run_medium(const Task& task) {
+  Kernel::template run<Floats8>(task);
+}
+
+inline bool has_wide() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+}
 #endif
-  return Vectors::narrow;
+
+// Kernel::run<V>(task), which must be inlined, with the widest vectors that this processor has.
+template <class Kernel, class Task>
+Status run_here(const Task& task) noexcept {
+  try {
+#if defined(__x86_64__)
+    if (has_wide()) {
+      run_wide<Kernel>(task);
+      return {};
+    }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+      run_medium<Kernel>(task);
+      return {};
+    }
+#endif
+    Kernel::template run<Floats4>(task);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  }
+  return {};
 }
 
 }  // namespace jaxsynth
-
-#if defined(__x86_64__)
-#define JAXSYNTH_WIDE __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
-#define JAXSYNTH_MEDIUM __attribute__((target("avx2,fma")))
-#endif
 
 #endif

@@ -4,7 +4,6 @@
 #if JAXSYNTH_HAS_VECTORS
 
 #include <algorithm>
-#include <new>
 
 #include "lanes.hpp"
 
@@ -135,30 +134,16 @@ JAXSYNTH_INLINE void draw(const Walk& walk) {
   }
 }
 
-#if defined(__x86_64__)
-JAXSYNTH_WIDE void draw_wide(const Walk& walk) { draw<Floats16>(walk); }
-JAXSYNTH_MEDIUM void draw_medium(const Walk& walk) { draw<Floats8>(walk); }
-#endif
-void draw_narrow(const Walk& walk) { draw<Floats4>(walk); }
-
-void draw_on_this_processor(const Walk& walk) {
-#if defined(__x86_64__)
-  if (vectors_here() == Vectors::wide) return draw_wide(walk);
-  if (vectors_here() == Vectors::medium) return draw_medium(walk);
-#endif
-  draw_narrow(walk);
-}
+struct Draw {
+  template <class V>
+  static JAXSYNTH_INLINE void run(const Walk& walk) {
+    draw<V>(walk);
+  }
+};
 
 }  // namespace
 
-Status draw_walk(const Walk& walk) noexcept {
-  try {
-    draw_on_this_processor(walk);
-  } catch (const std::bad_alloc&) {
-    return out_of_memory();
-  }
-  return {};
-}
+Status draw_walk(const Walk& walk) noexcept { return run_here<Draw>(walk); }
 
 }  // namespace jaxsynth
 

@@ -13,7 +13,9 @@ Measured on 2026-11-25, two cores of an AMD EPYC (AVX2) virtual machine, jax 0.1
 What bounds it: on one core alone the products of half a batch take two thirds of a step, at half of that core's
 best rate. The GAN has 2.4 times CTGAN's rows a second (1.22 s an epoch against 2.95 s; goal 3, missed; 2.5 and
 3.0 in two other runs) at 43 % of the matrix-product rate: one core alone takes 28 ms a step, 22 of them
-products, and two cores take 16 to 20.
+products, and two cores take 16 to 20. On 2026-11-26, with OpenMP's threads waiting passively, which slows torch,
+the ratios were 3.5 and 3.6. CTGAN's epoch is the difference of two fits of which preparation is most: to some
+tens of per cent.
 """
 
 from __future__ import annotations

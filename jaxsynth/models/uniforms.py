@@ -46,6 +46,13 @@ def spread_uniforms(key: jax.Array, block: jax.Array | int, columns: int, n: int
     return u.astype(jnp.float32) * 2.0**-_BITS
 
 
+def normals(uniforms: jax.Array) -> jax.Array:
+    """Standard normal numbers by inversion, finite for every uniform in [0, 1)."""
+    # In the middle of its cell of 2^-24, where float32 can say so: the last one's middle would round to 1.
+    middle = jnp.minimum(uniforms + 2.0 ** -(_BITS + 1), 1 - 2.0**-_BITS)
+    return jax.scipy.special.ndtri(middle)
+
+
 def _places(key: jax.Array, sequences: int, bits: int, n: int) -> jax.Array:
     """For each sequence which of its points comes when, (sequences, n).
 

@@ -22,7 +22,7 @@ from jaxsynth.models import native_decoder
 from jaxsynth.models.base import Batch, Condition, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
 from jaxsynth.models.draw import code_log_prob, draw_codes, draw_positions, position_log_density, resample
-from jaxsynth.models.uniforms import spread_uniforms
+from jaxsynth.models.uniforms import normals, spread_uniforms
 from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
 
 _FIRST_LOG_STD = -2.0  # latents start informative: from a noisy start the decoder learns to ignore them
@@ -156,7 +156,7 @@ class _Net:
         d, v = len(self.layout), self.heads.continuous
         uniforms = spread_uniforms(key, block, self.latent + d + v, n)
         latent, code, position = jnp.split(uniforms, [self.latent, self.latent + d])
-        z = jax.scipy.special.ndtri(latent + 2.0**-25)  # middles of 2^24 equal cells
+        z = normals(latent)
         if native_decoder.can():
             drawn, tilts = native_decoder.draw(self.groups, params, z, code, v)
             return self._placed(drawn.T, position.T, tilts.T, None)

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from scipy.stats import qmc
 
-from jaxsynth.models.uniforms import _shuffled, spread_uniforms
+from jaxsynth.models.uniforms import _shuffled, normals, spread_uniforms
 
 
 def drawn(seed: int, columns: int, n: int, block: int = 0) -> np.ndarray:
@@ -42,6 +42,11 @@ def test_the_free_shuffle_leaves_no_order() -> None:
         assert np.std(found) < 1.3 / 64
     counts = np.histogram2d(places[:100].ravel(), places[100:].ravel(), bins=32)[0]
     assert stats.chi2.sf(((counts - 400) ** 2 / 400).sum(), 1023) > 1e-4
+
+
+def test_the_outermost_uniforms_give_finite_normals() -> None:
+    outermost = np.array([0, 1 - 2.0**-24], np.float32)
+    np.testing.assert_allclose(normals(outermost), stats.norm.ppf([2.0**-25, 1 - 2.0**-24]), rtol=1e-3)
 
 
 def test_points_are_more_even_than_independent_ones() -> None:

@@ -39,6 +39,7 @@ QUALITY ?= --dcr
 bench: $(VENV)/.benchmarks $(BENCH)/.installed
 	$(BIN)/python -m benchmarks.train --peer $(BENCH)/bin/python
 	$(BIN)/python -m benchmarks.sampling
+	$(BIN)/python -m benchmarks.neighbours --peer $(BENCH)/bin/python --million
 	$(BIN)/python -m benchmarks.quality --peer $(BENCH)/bin/python --out build/quality.jsonl $(QUALITY)
 	$(BIN)/python -m benchmarks.quality_table build/quality.jsonl
 
@@ -53,7 +54,7 @@ $(VENV)/.installed: $(BIN)/python $(NATIVE)
 	$(BIN)/python $(PIP) --editable .
 	mkdir -p build && touch $@
 
-$(VENV)/.developer: $(VENV)/.installed
+$(VENV)/.developer: $(BIN)/python $(NATIVE)
 	$(BIN)/python $(PIP) --editable '.[dev]'
 	mkdir -p build && touch $@
 
@@ -67,7 +68,7 @@ $(VENV)/.benchmarks: $(VENV)/.installed
 $(BENCH)/.installed: Makefile
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python $(PIP) torch==2.13.0
-	$(BENCH)/bin/python $(PIP) torch==2.13.0 'ctgan>=0.11' 'pandas>=2.2' pyarrow scikit-learn accelerate \
+	$(BENCH)/bin/python $(PIP) torch==2.13.0 'ctgan>=0.11' 'anonymeter>=1.1' faiss-cpu 'pandas>=2.2' pyarrow scikit-learn accelerate \
 		'datasets>=3' huggingface_hub json-repair joblib opacus peft 'psutil<6' tokenizers 'transformers>=5.5.3'
 	$(BENCH)/bin/python $(PIP) --no-deps mostlyai-engine==2.7.3 arfpy==0.1.1
 	touch $@

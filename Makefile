@@ -21,10 +21,17 @@ test: test-cpp test-python
 test-python: $(VENV)/.developer
 	$(BIN)/python -m pytest -n 2
 
+# Under the address and undefined-behaviour sanitizers all tests, and under the thread sanitizer those with threads.
 test-cpp: $(VENV)/.developer
-	$(BIN)/cmake -S . -B build/sanitize -DJAXSYNTH_SANITIZE=address -DJAXSYNTH_WERROR=$(if $(CI),ON,OFF) -DCMAKE_BUILD_TYPE=RelWithDebInfo > build/sanitize.log || (cat build/sanitize.log; false)
-	$(BIN)/cmake --build build/sanitize --parallel 2 >> build/sanitize.log || (cat build/sanitize.log; false)
-	$(BIN)/ctest --test-dir build/sanitize --output-on-failure
+	$(call sanitized,address,.)
+	$(call sanitized,thread,pool|tree|search)
+
+define sanitized
+	$(BIN)/cmake -S . -B build/$(1) -DJAXSYNTH_SANITIZE=$(1) -DJAXSYNTH_WERROR=$(if $(CI),ON,OFF) \
+		-DCMAKE_BUILD_TYPE=RelWithDebInfo > build/$(1).log || (cat build/$(1).log; false)
+	$(BIN)/cmake --build build/$(1) --parallel 2 >> build/$(1).log || (cat build/$(1).log; false)
+	$(BIN)/ctest --test-dir build/$(1) --output-on-failure --tests-regex '$(2)'
+endef
 
 check: $(VENV)/.developer
 	$(BIN)/ruff format --check .

@@ -32,10 +32,10 @@ def arrays(draw: st.DrawFn, rows: int) -> Any:
     mask = random.random(total) < draw(st.sampled_from([0.0, 0.4, 1.0]))
     try:
         if pa.types.is_floating(type_):
-            info = np.finfo(type_.to_pandas_dtype())
-            odd = [0.0, -0.0, 1.0, float(info.max), float(info.min), float(info.smallest_subnormal)]
+            limits = np.finfo(type_.to_pandas_dtype())
+            odd = [0.0, -0.0, 1.0, float(limits.max), float(limits.min), float(limits.smallest_subnormal)]
             odd += [np.nan, np.inf] if draw(st.integers(0, 5)) == 0 else []
-            values = random.choice(odd, total).astype(info.dtype)
+            values = random.choice(odd, total).astype(limits.dtype)
             return pa.array(values, mask=mask, from_pandas=False).slice(offset)
         if pa.types.is_integer(type_):
             info = np.iinfo(type_.to_pandas_dtype())

@@ -21,6 +21,7 @@ struct Avx2 {
   static Bytes add_mismatch(Bytes sum, Bytes cells, Bytes query, Bytes units) {
     return _mm256_adds_epu8(sum, _mm256_andnot_si256(_mm256_cmpeq_epi8(cells, query), units));
   }
+  static Bytes least(Bytes a, Bytes b) { return _mm256_min_epu8(a, b); }
   static std::uint64_t at_most(Bytes x, Bytes most) {
     const __m256i same = _mm256_cmpeq_epi8(_mm256_max_epu8(x, most), most);
     return static_cast<std::uint32_t>(_mm256_movemask_epi8(same));

@@ -21,6 +21,7 @@ struct Avx512 {
   static Bytes add_mismatch(Bytes sum, Bytes cells, Bytes query, Bytes units) {
     return _mm512_mask_adds_epu8(sum, _mm512_cmpneq_epi8_mask(cells, query), sum, units);
   }
+  static Bytes least(Bytes a, Bytes b) { return _mm512_min_epu8(a, b); }
   static std::uint64_t at_most(Bytes x, Bytes most) { return _mm512_cmple_epu8_mask(x, most); }
   // The maximum is its second operand where the first is NaN.
   static Floats add_gap(Floats sum, Floats cells, Floats query) {

@@ -3,6 +3,7 @@
 //   Bytes, Floats, byte_lanes, float_lanes
 //   splat(byte), splat(float), load(bytes), load(floats)
 //   add_mismatch(sum, cells, query, units)  sum + units where the bytes differ, saturating
+//   least(bytes, bytes)
 //   at_most(bytes, bytes)                   a bit for each byte
 //   add_gap(sum, cells, query)              sum + abs(cells - query), or + 0 where that is NaN
 //   widen(bytes*, unit)                     float_lanes bytes as floats, times unit
@@ -21,6 +22,7 @@ struct KernelBody {
   using Bytes = typename Isa::Bytes;
   using Floats = typename Isa::Floats;
   static constexpr std::size_t byte_vectors = block_rows / Isa::byte_lanes;
+  static constexpr std::size_t group = Isa::float_lanes < 8 ? 8 : Isa::float_lanes;
 
   static void sum_codes(const QueryView& query, const std::uint8_t* codes, Bytes* sum) {
     for (std::size_t v = 0; v < byte_vectors; ++v) sum[v] = Isa::splat(std::uint8_t{0});
@@ -38,50 +40,48 @@ struct KernelBody {
     return bound;
   }
 
-  static bool filter(const QueryView& query, const std::uint8_t* codes, const float* numbers,
-                     const Admission& admission, std::uint32_t* words) noexcept {
-    Bytes sum[byte_vectors];
-    sum_codes(query, codes, sum);
+  static std::size_t filter(const QueryView& query, const std::uint8_t* codes, const float* numbers,
+                            std::size_t blocks, const Admission& admission, std::uint64_t* rows) noexcept {
     const Bytes most = Isa::splat(admission.units);
-    constexpr std::size_t lanes = Isa::byte_lanes;
-    std::uint32_t any = 0;
-    for (std::size_t w = 0; w < block_rows / 32; ++w) words[w] = 0;
-    for (std::size_t v = 0; v < byte_vectors; ++v) {
-      const std::uint64_t found = Isa::at_most(sum[v], most);
-      if constexpr (lanes == 64) {
-        words[2 * v] = static_cast<std::uint32_t>(found);
-        words[2 * v + 1] = static_cast<std::uint32_t>(found >> 32);
-      } else {
-        words[v * lanes / 32] |= static_cast<std::uint32_t>(found) << (v * lanes % 32);
-      }
+    for (std::size_t block = 0; block < blocks; ++block) {
+      Bytes sum[byte_vectors];
+      sum_codes(query, codes, sum);
+      Bytes least = sum[0];
+      for (std::size_t v = 1; v < byte_vectors; ++v) least = Isa::least(least, sum[v]);
+      // Nearly always this is all.
+      if (Isa::at_most(least, most) != 0 && narrow(query, sum, numbers, most, admission, rows)) return block;
+      codes += block_rows * query.code_columns;
+      numbers += block_rows * query.number_columns;
     }
-    for (std::size_t w = 0; w < block_rows / 32; ++w) any |= words[w];
-    if (any == 0) return false;
-    alignas(64) std::uint8_t sums[block_rows];
-    for (std::size_t v = 0; v < byte_vectors; ++v) Isa::store(sums + v * lanes, sum[v]);
-    return narrow(query, sums, numbers, admission, words);
+    return blocks;
   }
 
-  // Looks at the numbers of those rows that the codes let through.
-  static bool narrow(const QueryView& query, const std::uint8_t* sums, const float* numbers, const Admission& admission,
-                     std::uint32_t* words) noexcept {
-    constexpr std::size_t lanes = Isa::float_lanes;
-    constexpr std::uint32_t mask = static_cast<std::uint32_t>((std::uint64_t{1} << lanes) - 1);
-    const Floats most = Isa::splat(admission.bound);
-    std::uint32_t any = 0;
-    for (std::size_t w = 0; w < block_rows / 32; ++w) {
-      if (words[w] == 0) continue;
-      std::uint32_t kept = 0;
-      for (std::size_t shift = 0; shift < 32; shift += lanes) {
-        if ((words[w] >> shift & mask) == 0) continue;
-        const std::size_t first = w * 32 + shift;
-        const Floats bound = row_bounds(query, sums + first, numbers + first, admission.unit);
-        kept |= Isa::at_most(bound, most) << shift;
-      }
-      words[w] &= kept;
-      any |= words[w];
+  // Looks at the numbers of those rows that the codes let through, in groups of a vector.
+  static bool narrow(const QueryView& query, const Bytes* sum, const float* numbers, const Bytes& most,
+                     const Admission& admission, std::uint64_t* rows) noexcept {
+    alignas(64) std::uint8_t sums[block_rows];
+    std::uint64_t found[2] = {0, 0};
+    for (std::size_t v = 0; v < byte_vectors; ++v) {
+      Isa::store(sums + v * Isa::byte_lanes, sum[v]);
+      found[v * Isa::byte_lanes / 64] |= Isa::at_most(sum[v], most) << (v * Isa::byte_lanes % 64);
     }
-    return any != 0;
+    const Floats bound = Isa::splat(admission.bound);
+    for (std::size_t half = 0; half < 2; ++half) {
+      rows[half] = 0;
+      for (std::uint64_t left = found[half]; left != 0;) {
+        const auto first = static_cast<std::size_t>(__builtin_ctzll(left)) / group * group;
+        const std::uint64_t mask = ((std::uint64_t{1} << group) - 1) << first;
+        std::uint64_t kept = 0;
+        for (std::size_t i = 0; i < group; i += Isa::float_lanes) {
+          const std::size_t at = half * 64 + first + i;
+          const Floats bounds = row_bounds(query, sums + at, numbers + at, admission.unit);
+          kept |= std::uint64_t{Isa::at_most(bounds, bound)} << (first + i);
+        }
+        rows[half] |= kept & left;
+        left &= ~mask;
+      }
+    }
+    return (rows[0] | rows[1]) != 0;
   }
 
   static void bounds(const QueryView& query, const std::uint8_t* codes, const float* numbers, float unit,

@@ -21,6 +21,7 @@ struct Neon {
   static Bytes add_mismatch(Bytes sum, Bytes cells, Bytes query, Bytes units) {
     return vqaddq_u8(sum, vbicq_u8(units, vceqq_u8(cells, query)));
   }
+  static Bytes least(Bytes a, Bytes b) { return vminq_u8(a, b); }
   static std::uint64_t at_most(Bytes x, Bytes most) {
     static const std::uint8_t places[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
     const uint8x16_t found = vandq_u8(vcleq_u8(x, most), vld1q_u8(places));

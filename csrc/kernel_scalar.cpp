@@ -51,6 +51,9 @@ struct Scalar {
       return more < 255U ? more : 255U;
     });
   }
+  static Bytes least(const Bytes& a, const Bytes& b) {
+    return bytes([&](std::size_t i) { return a.at[i] < b.at[i] ? a.at[i] : b.at[i]; });
+  }
   static std::uint64_t at_most(const Bytes& x, const Bytes& most) {
     std::uint64_t found = 0;
     for (std::size_t i = 0; i < byte_lanes; ++i) found |= std::uint64_t{x.at[i] <= most.at[i]} << i;

@@ -11,7 +11,7 @@
 
 namespace jaxsynth {
 
-inline constexpr std::size_t block_rows = 128;
+inline constexpr std::size_t block_rows = 128;  // two words of bits
 inline constexpr std::size_t wide_lanes = 16;  // floats of the widest vector: what a box is padded to
 
 // An encoded query. Plain pointers, because no function of a library may be compiled for one processor only.
@@ -43,9 +43,10 @@ struct Admission {
 struct Kernels {
   const char* name;
 
-  // Sets bit i of word i / 32 for the rows of the block that are not passed over; returns whether there are any.
-  bool (*filter)(const QueryView& query, const std::uint8_t* codes, const float* numbers,
-                 const Admission& admission, std::uint32_t* words) noexcept;
+  // Passes over blocks until one has a row that is not ruled out, and sets the bits of those rows (the first is the
+  // lowest bit of rows[0]). Returns how many blocks were passed over: all, when no row is left.
+  std::size_t (*filter)(const QueryView& query, const std::uint8_t* codes, const float* numbers, std::size_t blocks,
+                        const Admission& admission, std::uint64_t* rows) noexcept;
 
   // The bounds of all rows of the block.
   void (*bounds)(const QueryView& query, const std::uint8_t* codes, const float* numbers, float unit,

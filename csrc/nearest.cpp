@@ -13,8 +13,8 @@
 namespace jaxsynth {
 namespace {
 
-constexpr std::size_t most_group_queries = 64;
-constexpr std::size_t stretch_blocks = 8;  // with their codes and numbers about as large as a first-level cache
+constexpr std::size_t most_group_queries = 256;
+constexpr std::size_t stretch_bytes = std::size_t{64} << 10;  // of codes and numbers: little of a second-level cache
 constexpr std::size_t sampled_queries = 64;
 
 // Few queries are cut finer so that every thread gets some; results do not depend on it.
@@ -125,10 +125,11 @@ class Group {
       for (std::size_t i = 0; i < size() && !queue.stopped(); ++i) probes_[i].climb();
       return;
     }
-    const std::size_t blocks = index_.rows.blocks();
-    for (std::size_t first = 0; first < blocks && !queue.stopped(); first += stretch_blocks)
-      for (Probe<Collector>& probe : probes_)
-        for (std::size_t block = first; block < std::min(blocks, first + stretch_blocks); ++block) probe.look(block);
+    const CoarseRows& rows = index_.rows;
+    const std::size_t bytes = block_rows * (rows.code_columns + sizeof(float) * rows.number_columns);
+    const std::size_t stretch = std::max<std::size_t>(1, stretch_bytes / std::max<std::size_t>(1, bytes));
+    for (std::size_t first = 0; first < rows.blocks() && !queue.stopped(); first += stretch)
+      for (Probe<Collector>& probe : probes_) probe.look(first, std::min(rows.blocks(), first + stretch));
   }
 
  private:

@@ -31,19 +31,15 @@ class Probe {
     renew();
   }
 
-  // The rows of a block that are not ruled out.
-  void look(std::size_t block) {
-    std::array<std::uint32_t, block_rows / 32> words;
+  // The rows of blocks that are not ruled out.
+  void look(std::size_t block, std::size_t end) {
     const CoarseRows& rows = index_.rows;
-    if (!index_.kernels->filter(view_, rows.block_codes(block), rows.block_numbers(block), admission_, words.data()))
-      return;
-    const std::size_t count = rows.rows_of(block);
-    for (std::size_t w = 0; w < words.size(); ++w)
-      for (std::uint32_t word = words[w]; word != 0; word &= word - 1) {
-        const std::size_t i = w * 32 + static_cast<std::size_t>(std::countr_zero(word));
-        if (i < count) measure(block * block_rows + i);
-      }
-    renew();
+    std::array<std::uint64_t, 2> words;
+    while (block < end) {
+      block += index_.kernels->filter(view_, rows.block_codes(block), rows.block_numbers(block), end - block,
+                                      admission_, words.data());
+      if (block < end) measure(block++, words);
+    }
   }
 
   // So few rows of a block as may set a first limit: those of the least bounds.
@@ -81,13 +77,23 @@ class Probe {
     Effort effort;
     effort.boxes = descend(index_.tree, *index_.kernels, view_, admission_.bound, [&](std::size_t block) {
       ++effort.blocks;
-      look(block);
+      look(block, block + 1);
       return admission_.bound;
     });
     return effort;
   }
 
  private:
+  void measure(std::size_t block, const std::array<std::uint64_t, 2>& words) {
+    const std::size_t count = index_.rows.rows_of(block);
+    for (std::size_t half = 0; half < 2; ++half)
+      for (std::uint64_t word = words[half]; word != 0; word &= word - 1) {
+        const std::size_t i = half * 64 + static_cast<std::size_t>(std::countr_zero(word));
+        if (i < count) measure(block * block_rows + i);
+      }
+    renew();
+  }
+
   void measure(std::size_t place) {
     const std::size_t row = index_.rows.row(place);
     if (!collector_.wants(row)) return;

@@ -37,10 +37,11 @@ NearestOptions options_of(const Request& request) {
   return options;
 }
 
+// A scan gains too: in the tree's order the rows that codes let through lie together, and a first look is near.
 bool worth_a_tree(const Request& request, const Index& index) {
   if (index.reference.rows == 0) return false;
-  if (request.strategy != Strategy::automatic) return request.strategy == Strategy::tree;
-  return index.queries.rows >= least_queries && index.rows.blocks() >= least_blocks;
+  return request.strategy == Strategy::tree ||
+         (index.queries.rows >= least_queries && index.rows.blocks() >= least_blocks);
 }
 
 bool tree_is_cheaper(const Index& index, const NearestOptions& options) {
@@ -64,7 +65,8 @@ Status prepare(const Request& request, const std::atomic<bool>& cancel, const Ne
   if (!worth_a_tree(request, index)) return {};
   if (Status status = Tree::build(index.encoding, options.threads, cancel, index.rows, index.tree); !status.ok())
     return status;
-  index.use_tree = request.strategy == Strategy::tree || tree_is_cheaper(index, options);
+  index.use_tree = request.strategy == Strategy::tree ||
+                   (request.strategy == Strategy::automatic && tree_is_cheaper(index, options));
   return {};
 }
 

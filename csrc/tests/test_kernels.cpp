@@ -47,24 +47,24 @@ void agree_on_every_row() {
       const std::size_t block = random() % f.rows.blocks();
       const Admission admission = admit(f.encoding, query, static_cast<double>(random() % 100) / 20);
       float wanted[block_rows], found[block_rows];
-      std::uint32_t wanted_words[4], found_words[4];
+      std::uint64_t wanted_words[2], found_words[2];
       const Kernels& scalar = *all_kernels().front();
       const auto* codes = f.rows.block_codes(block);
       const auto* numbers = f.rows.block_numbers(block);
       scalar.bounds(query.view(), codes, numbers, f.encoding.unit, wanted);
-      const bool any = scalar.filter(query.view(), codes, numbers, admission, wanted_words);
+      const bool any = scalar.filter(query.view(), codes, numbers, 1, admission, wanted_words) == 0;
       bool same = true;
       for (const Kernels* kernels : all_kernels()) {
         kernels->bounds(query.view(), codes, numbers, f.encoding.unit, found);
-        same = same && kernels->filter(query.view(), codes, numbers, admission, found_words) == any;
+        same = same && (kernels->filter(query.view(), codes, numbers, 1, admission, found_words) == 0) == any;
         for (std::size_t i = 0; i < block_rows; ++i) same = same && found[i] == wanted[i];
-        for (std::size_t w = 0; w < 4 && any; ++w) same = same && found_words[w] == wanted_words[w];
+        for (std::size_t w = 0; w < 2 && any; ++w) same = same && found_words[w] == wanted_words[w];
       }
       CHECK(same);
       // What is let through is what the bounds say.
       bool consistent = true;
       for (std::size_t i = 0; i < block_rows; ++i) {
-        const bool kept = any && (wanted_words[i / 32] >> (i % 32) & 1) != 0;
+        const bool kept = any && (wanted_words[i / 64] >> (i % 64) & 1) != 0;
         consistent = consistent && kept == (wanted[i] <= admission.bound);
       }
       CHECK(consistent);
@@ -82,12 +82,17 @@ void never_pass_over_a_row_that_is_near_enough() {
       bool kept = true;
       for (std::size_t row = 0; row < f.reference.rows; ++row) {
         const double far = distance(f.rules, query.cells.data(), f.reference, row);
-        std::uint32_t words[4];
-        const std::size_t block = row / block_rows, i = row % block_rows;
-        const bool any =
-            all_kernels().back()->filter(query.view(), f.rows.block_codes(block), f.rows.block_numbers(block),
-                                         admit(f.encoding, query, far), words);
-        kept = kept && any && (words[i / 32] >> (i % 32) & 1) != 0;
+        // From the first block, as a search would come to it.
+        const Admission admission = admit(f.encoding, query, far);
+        std::size_t block = 0;
+        std::uint64_t words[2];
+        for (; block <= row / block_rows; ++block) {
+          block += all_kernels().back()->filter(query.view(), f.rows.block_codes(block), f.rows.block_numbers(block),
+                                                f.rows.blocks() - block, admission, words);
+          if (block >= row / block_rows) break;
+        }
+        const std::size_t i = row % block_rows;
+        kept = kept && block == row / block_rows && (words[i / 64] >> (i % 64) & 1) != 0;
       }
       CHECK(kept);
     }

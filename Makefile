@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .bench-venv
+SEARCH := .search-venv
 NATIVE := pyproject.toml CMakeLists.txt $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.h')
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -43,15 +44,15 @@ format: $(VENV)/.developer
 	$(BIN)/ruff format .
 
 QUALITY ?= --dcr
-bench: $(VENV)/.benchmarks $(BENCH)/.installed
+bench: $(VENV)/.benchmarks $(BENCH)/.installed $(SEARCH)/.installed
 	$(BIN)/python -m benchmarks.train --peer $(BENCH)/bin/python
 	$(BIN)/python -m benchmarks.sampling
-	$(BIN)/python -m benchmarks.neighbours --peer $(BENCH)/bin/python --million
+	$(BIN)/python -m benchmarks.neighbours --peer $(SEARCH)/bin/python --million
 	$(BIN)/python -m benchmarks.quality --peer $(BENCH)/bin/python --out build/quality.jsonl $(QUALITY)
 	$(BIN)/python -m benchmarks.quality_table build/quality.jsonl
 
 clean:
-	rm -rf $(VENV) $(BENCH) build dist demo
+	rm -rf $(VENV) $(BENCH) $(SEARCH) build dist demo
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || (echo "no venv module: apt-get install python3-venv" && false)
@@ -75,7 +76,13 @@ $(VENV)/.benchmarks: $(VENV)/.installed
 $(BENCH)/.installed: Makefile
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python $(PIP) torch==2.13.0
-	$(BENCH)/bin/python $(PIP) torch==2.13.0 'ctgan>=0.11' 'anonymeter>=1.1' faiss-cpu 'pandas>=2.2' pyarrow scikit-learn accelerate \
+	$(BENCH)/bin/python $(PIP) torch==2.13.0 'ctgan>=0.11' 'pandas>=2.2' pyarrow scikit-learn accelerate \
 		'datasets>=3' huggingface_hub json-repair joblib opacus peft 'psutil<6' tokenizers 'transformers>=5.5.3'
 	$(BENCH)/bin/python $(PIP) --no-deps mostlyai-engine==2.7.3 arfpy==0.1.1
+	touch $@
+
+# Apart from the others, whose numpy anonymeter does not accept.
+$(SEARCH)/.installed: Makefile
+	test -x $(SEARCH)/bin/python || $(PYTHON) -m venv $(SEARCH)
+	$(SEARCH)/bin/python $(PIP) 'anonymeter>=1.1' faiss-cpu pandas pyarrow scikit-learn
 	touch $@

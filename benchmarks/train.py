@@ -7,15 +7,13 @@ Goals: at least 4 times TVAE's and 3 times CTGAN's rows a second of an epoch; an
 in at most an eighth of the time of its 300 epochs. CTGAN runs a few epochs for its rate alone; its fidelity
 after all 300 is in `benchmarks.quality`.
 
-Measured on 2026-11-25, two cores of an AMD EPYC (AVX2) virtual machine, jax 0.10.2, ctgan 0.12.1. The VAE has
-1.9 times TVAE's rows a second (0.39 s an epoch against 0.74 s; goal 4, missed) and a whole fit 10.6 times faster
-(24 s against 253 s) at a trend error of 2.7 % against 12.0 %. With AVX-512, on 2026-11-23, it had 3.2 times.
-What bounds it: on one core alone the products of half a batch take two thirds of a step, at half of that core's
-best rate. The GAN has 2.4 times CTGAN's rows a second (1.22 s an epoch against 2.95 s; goal 3, missed; 2.5 and
-3.0 in two other runs) at 43 % of the matrix-product rate: one core alone takes 28 ms a step, 22 of them
-products, and two cores take 16 to 20. On 2026-11-26, with OpenMP's threads waiting passively, which slows torch,
-the ratios were 3.5 and 3.6. CTGAN's epoch is the difference of two fits of which preparation is most: to some
-tens of per cent.
+Measured on 2026-11-26, two cores of an AMD EPYC (AVX2) virtual machine, 143 GFLOP/s, jax 0.10.2, ctgan 0.12.1,
+each side's median epoch. The VAE has 2.4 times TVAE's rows a second (0.44 s an epoch against 1.03 s; goal 4,
+missed) and a whole fit 10.6 times faster (35 s against 366 s) at a trend error of 2.7 % against 15.6 %. With
+AVX-512, on 2026-11-23, it had 3.2 times. What bounds it: on one core alone the products of half a batch take two
+thirds of a step, at half of that core's best rate. The GAN has 4.0 times CTGAN's rows a second (1.28 s an epoch
+against 5.09 s) at half of the matrix-product rate. OpenMP's threads must not be made to wait passively
+(OMP_WAIT_POLICY): it slows torch.
 """
 
 from __future__ import annotations

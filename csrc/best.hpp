@@ -25,8 +25,12 @@ class Best {
 
   bool full() const noexcept { return size_ == k_; }
 
-  // A later row enters only with a distance below this. Meaningless until full.
+  // A row enters only with a distance at most this, and at it only if it is lower than the last.
   double limit() const noexcept { return full() ? storage_->distance : std::numeric_limits<double>::infinity(); }
+
+  std::int64_t last_row() const noexcept { return storage_->row; }
+
+  void clear() noexcept { size_ = 0; }
 
   void offer(const Candidate& candidate) noexcept {
     if (!full()) {

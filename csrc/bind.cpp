@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "calls.hpp"
+#include "kernels.hpp"
 #include "pool.hpp"
 #include "request.hpp"
 #include "search.hpp"
@@ -71,48 +72,103 @@ std::vector<double> weights(const std::string& name, const Weights& array) {
   return {array.data(), array.data() + array.size()};
 }
 
-// Runs the search away from this thread, which wakes to let Python handle signals such as Ctrl-C.
-Status run_interruptibly(const Request& request, const NearestOutput& output) {
+// Runs `act(cancel)` away from this thread, which wakes to let Python handle signals such as Ctrl-C.
+template <class Act>
+void run_interruptibly(const Act& act) {
   std::atomic<bool> cancel{false};
   Status outcome;
-  auto work = [&]() noexcept { outcome = search(request, cancel, output); };
+  auto work = [&]() noexcept { outcome = act(cancel); };
   bool interrupted = false;
   {
     const py::gil_scoped_release released;
     Job job;
-    if (Status status = job.start(work); !status.ok()) return status;
-    while (!interrupted && !job.done_within(std::chrono::milliseconds(100))) {
-      const py::gil_scoped_acquire acquired;
-      interrupted = PyErr_CheckSignals() != 0;
+    if (Status status = job.start(work); !status.ok()) {
+      outcome = status;
+    } else {
+      while (!interrupted && !job.done_within(std::chrono::milliseconds(100))) {
+        const py::gil_scoped_acquire acquired;
+        interrupted = PyErr_CheckSignals() != 0;
+      }
+      if (interrupted) cancel.store(true, std::memory_order_relaxed);
     }
-    if (interrupted) cancel.store(true, std::memory_order_relaxed);
   }
   if (interrupted) throw py::error_already_set();
-  return outcome;
+  raise_unless_ok(outcome);
 }
 
-py::tuple nearest_rows(const py::sequence& reference, const py::sequence& queries, const std::vector<bool>& categorical,
-                       const Weights& scale, const Weights& null_cost, std::int64_t k, bool exclude_self,
-                       std::int64_t threads) {
-  py::list keep;
-  Request request;
-  request.reference = side_views("reference", reference, keep);
-  request.queries = side_views("queries", queries, keep);
-  request.categorical.assign(categorical.begin(), categorical.end());
-  request.scale = weights("scale", scale);
-  request.null_cost = weights("null_cost", null_cost);
-  request.k = k;
-  request.exclude_self = exclude_self;
-  request.threads = threads;
-  raise_unless_ok(check(request));
-  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(row_count(request.queries)), k};
-  py::array_t<double> distances(shape);
-  py::array_t<std::int64_t> rows(shape);
-  const NearestOutput output{{distances.mutable_data(), static_cast<std::size_t>(distances.size())},
-                             {rows.mutable_data(), static_cast<std::size_t>(rows.size())}};
-  raise_unless_ok(run_interruptibly(request, output));
-  return py::make_tuple(std::move(distances), std::move(rows));
+Strategy strategy_of(const std::string& name) {
+  if (name == "auto") return Strategy::automatic;
+  if (name == "scan") return Strategy::scan;
+  if (name == "tree") return Strategy::tree;
+  throw py::value_error("index is '" + name + "'; it is one of 'auto', 'scan' and 'tree'");
 }
+
+const char* name_of(Strategy strategy) { return strategy == Strategy::tree ? "tree" : "scan"; }
+
+// Two tables and how their rows compare, as Python hands them over: held together so that the arrays outlive a call.
+class Tables {
+ public:
+  Tables(const py::sequence& reference, const py::sequence& queries, const std::vector<bool>& categorical,
+         const Weights& scale, const Weights& null_cost, std::int64_t threads) {
+    request_.reference = side_views("reference", reference, keep_);
+    request_.queries = side_views("queries", queries, keep_);
+    request_.categorical.assign(categorical.begin(), categorical.end());
+    request_.scale = weights("scale", scale);
+    request_.null_cost = weights("null_cost", null_cost);
+    request_.threads = threads;
+    request_.parts = {static_cast<std::int64_t>(row_count(request_.reference))};
+  }
+
+  py::tuple nearest(std::int64_t k, const std::vector<std::int64_t>& parts, bool exclude_self,
+                    const std::string& index) const {
+    Request request = request_;
+    request.k = k;
+    request.parts = parts;
+    request.exclude_self = exclude_self;
+    request.strategy = strategy_of(index);
+    raise_unless_ok(check(request));
+    raise_unless_ok(check_neighbours(request));
+    const std::vector<py::ssize_t> shape{queries(), static_cast<py::ssize_t>(parts.size()), k};
+    py::array_t<double> distances(shape);
+    py::array_t<std::int64_t> rows(shape);
+    const NearestOutput output{span_of(distances), span_of(rows)};
+    Report report;
+    run_interruptibly([&](const std::atomic<bool>& cancel) { return search(request, cancel, output, report); });
+    return py::make_tuple(std::move(distances), std::move(rows), name_of(report.strategy), report.kernels);
+  }
+
+  py::tuple within(const Weights& radii, bool exclude_self, const std::string& index) const {
+    Request request = request_;
+    request.exclude_self = exclude_self;
+    request.strategy = strategy_of(index);
+    raise_unless_ok(check(request));
+    const std::vector<double> radius = weights("radius", radii);
+    py::array_t<std::int64_t> counts(queries());
+    const std::span<std::int64_t> output = span_of(counts);
+    Report report;
+    run_interruptibly([&](const std::atomic<bool>& cancel) { return count(request, radius, cancel, output, report); });
+    return py::make_tuple(std::move(counts), name_of(report.strategy), report.kernels);
+  }
+
+  py::tuple equal() const {
+    raise_unless_ok(check(request_));
+    py::array_t<std::int64_t> rows(queries()), counts(queries());
+    const MatchOutput output{span_of(rows), span_of(counts)};
+    run_interruptibly([&](const std::atomic<bool>& cancel) { return match(request_, cancel, output); });
+    return py::make_tuple(std::move(rows), std::move(counts));
+  }
+
+ private:
+  py::ssize_t queries() const { return static_cast<py::ssize_t>(row_count(request_.queries)); }
+
+  template <class T>
+  static std::span<T> span_of(py::array_t<T>& array) {
+    return {array.mutable_data(), static_cast<std::size_t>(array.size())};
+  }
+
+  py::list keep_;
+  Request request_;
+};
 
 py::object capsule(void* handler) {
   return handler == nullptr ? py::object(py::none()) : py::object(py::capsule(handler));
@@ -126,7 +182,20 @@ PYBIND11_MODULE(_core, module) {
              "The handler of the custom call that draws rows column by column, for jax.ffi, or None without one.");
   module.def("decoder_call", [] { return capsule(decoder_call()); },
              "The handler of the custom call that draws rows from a decoder, for jax.ffi, or None without one.");
-  module.def("nearest", &nearest_rows, py::arg("reference"), py::arg("queries"), py::arg("categorical"),
-             py::arg("scale"), py::arg("null_cost"), py::arg("k"), py::arg("exclude_self"), py::arg("threads"),
-             "The k nearest reference rows of every query row, exactly, as (distances, rows).");
+  py::class_<Tables>(module, "Tables", "Two tables of the same columns, and what a difference costs in each.")
+      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<bool>&, const Weights&, const Weights&,
+                    std::int64_t>(),
+           py::arg("reference"), py::arg("queries"), py::arg("categorical"), py::arg("scale"), py::arg("null_cost"),
+           py::arg("threads"))
+      .def("nearest", &Tables::nearest, py::arg("k"), py::arg("parts"), py::arg("exclude_self"), py::arg("index"),
+           "The k nearest rows in each part of the reference, exactly, as (distances, rows, index, kernels).")
+      .def("within", &Tables::within, py::arg("radii"), py::arg("exclude_self"), py::arg("index"),
+           "How many reference rows lie within each query's radius, as (counts, index, kernels).")
+      .def("equal", &Tables::equal,
+           "The lowest reference row that equals each query in every cell, or -1, and how many do, as (rows, counts).");
+  module.def("instruction_sets", [] {
+    std::vector<std::string> names;
+    for (const Kernels* kernels : all_kernels()) names.emplace_back(kernels->name);
+    return names;
+  }, "What JAXSYNTH_ISA may name here, the slowest first.");
 }

@@ -1,131 +1,218 @@
-// The search: blocks of queries against tiles of reference rows, in the order of the rows.
-// A block meets a tile while the tile is in cache; a thread keeps a block's candidates to itself.
+// Queries in groups: each descends the tree alone, or all of a group meet a stretch of blocks while it is in cache.
 #include "nearest.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "best.hpp"
 #include "pool.hpp"
-#include "tile.hpp"
 
 namespace jaxsynth {
 namespace {
 
-constexpr std::size_t most_block_queries = 64;
+constexpr std::size_t most_group_queries = 256;
+constexpr std::size_t stretch_bytes = std::size_t{64} << 10;  // of codes and numbers: little of a second-level cache
+constexpr std::size_t sampled_queries = 64;
 
 // Few queries are cut finer so that every thread gets some; results do not depend on it.
-std::size_t block_size(std::size_t queries, std::size_t threads) {
-  return std::clamp<std::size_t>(queries / (threads * 4), 1, most_block_queries);
+std::size_t group_size(std::size_t queries, std::size_t threads) {
+  return std::clamp<std::size_t>(queries / (threads * 4), 1, most_group_queries);
 }
 
-class BlockSearch {
+constexpr std::size_t nothing = std::numeric_limits<std::size_t>::max();
+
+// The k best rows of every part so far. A first look only sets how far they can be: its rows will be met again.
+class NearestRows {
  public:
-  BlockSearch(const NearestInput& input, const NearestOutput& output, std::size_t block)
-      : input_(input), output_(output), candidates_(block * input.k) {
-    terms_.reserve(block * input.reference.columns);
-    ends_.reserve(block);
-    best_.reserve(block);
+  NearestRows(const NearestOptions& options, std::size_t query)
+      : ends_(options.ends),
+        without_(options.exclude_self ? query : nothing),
+        storage_(options.k * options.ends.size()),
+        caps_(options.ends.size(), infinity) {
+    for (std::size_t part = 0; part < ends_.size(); ++part)
+      best_.emplace_back(storage_.data() + part * options.k, options.k);
   }
 
-  void run(std::size_t begin, std::size_t end, const BlockQueue& queue) {
-    begin_ = begin;
-    prepare(end - begin);
-    for (std::size_t tile = 0; tile < input_.reference.tiles(); ++tile) {
-      if (queue.stopped()) return;
-      for (std::size_t i = 0; i < best_.size(); ++i) visit(i, tile);
+  double limit() const noexcept {
+    double most = 0;
+    for (std::size_t part = 0; part < best_.size(); ++part) most = std::max(most, limit(part));
+    return most;
+  }
+
+  bool wants(std::size_t row) const noexcept {
+    if (row == without_) return false;
+    // Among rows that are equal to the query only lower ones still count: a table of few distinct rows has many.
+    const Best& best = best_[part_of(row)];
+    return !(best.full() && best.limit() == 0.0 && static_cast<std::int64_t>(row) > best.last_row());
+  }
+
+  void offer(double distance, std::size_t row) noexcept {
+    const std::size_t part = part_of(row);
+    if (distance <= limit(part)) best_[part].offer({distance, static_cast<std::int64_t>(row)});
+  }
+
+  void start_over() noexcept {
+    for (std::size_t part = 0; part < best_.size(); ++part) {
+      caps_[part] = best_[part].limit();
+      best_[part].clear();
     }
-    for (std::size_t i = 0; i < best_.size(); ++i) write(i);
+  }
+
+  const Candidate* sorted(std::size_t part) noexcept { return best_[part].sorted(); }
+
+ private:
+  static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+  double limit(std::size_t part) const noexcept { return std::min(best_[part].limit(), caps_[part]); }
+  std::size_t part_of(std::size_t row) const noexcept {
+    std::size_t part = 0;
+    while (row >= ends_[part]) ++part;
+    return part;
+  }
+
+  std::span<const std::size_t> ends_;
+  std::size_t without_;
+  std::vector<Candidate> storage_;  // moves with its cells in place
+  std::vector<Best> best_;
+  std::vector<double> caps_;
+};
+
+class RowsWithin {
+ public:
+  RowsWithin(double radius, std::size_t without) : radius_(radius), without_(without) {}
+
+  double limit() const noexcept { return radius_; }
+  bool wants(std::size_t row) const noexcept { return row != without_; }
+  void offer(double, std::size_t) noexcept { ++count_; }
+  std::int64_t count() const noexcept { return count_; }
+
+ private:
+  double radius_;
+  std::size_t without_;
+  std::int64_t count_ = 0;
+};
+
+// A group of queries that are searched for together, with what each needs.
+template <class Collector>
+class Group {
+ public:
+  Group(const Index& index, std::size_t most) : index_(index) {
+    queries_.assign(most, CoarseQuery(index.encoding, index.rules.size()));
+    collectors_.reserve(most);
+    probes_.reserve(most);
+  }
+
+  void clear() noexcept {
+    collectors_.clear();
+    probes_.clear();
+  }
+
+  // Collectors do not move: their number is bounded by what was reserved.
+  void add(std::size_t row, Collector collector) {
+    collectors_.push_back(std::move(collector));
+    probes_.emplace_back(index_, row, queries_[probes_.size()], collectors_.back());
+  }
+
+  Probe<Collector>& probe(std::size_t i) { return probes_[i]; }
+  Collector& collector(std::size_t i) { return collectors_[i]; }
+  std::size_t size() const noexcept { return probes_.size(); }
+
+  void search(const BlockQueue& queue) {
+    if (index_.use_tree) {
+      for (std::size_t i = 0; i < size() && !queue.stopped(); ++i) probes_[i].climb();
+      return;
+    }
+    const CoarseRows& rows = index_.rows;
+    const std::size_t bytes = block_rows * (rows.code_columns + sizeof(float) * rows.number_columns);
+    const std::size_t stretch = std::max<std::size_t>(1, stretch_bytes / std::max<std::size_t>(1, bytes));
+    for (std::size_t first = 0; first < rows.blocks() && !queue.stopped(); first += stretch)
+      for (Probe<Collector>& probe : probes_) probe.look(first, std::min(rows.blocks(), first + stretch));
   }
 
  private:
-  void prepare(std::size_t count) {
-    terms_.clear();
-    ends_.clear();
-    best_.clear();
-    for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t column = 0; column < input_.reference.columns; ++column) add_term(begin_ + i, column);
-      ends_.push_back(terms_.size());
-      best_.emplace_back(candidates_.data() + i * input_.k, input_.k);
-    }
-  }
-
-  void add_term(std::size_t query, std::size_t column) {
-    const ColumnRule& rule = input_.rules[column];
-    const double cell = input_.queries.cell(query, column);
-    const double null_cost = input_.null_cost[column];
-    const bool nulls = input_.reference.has_null[column] != 0;
-    if (std::isnan(cell)) {
-      // A null query: a value costs null_cost and a null nothing. No code equals NaN, so the category
-      // rule says just that when its two costs are replaced.
-      add_term({column, cell, null_cost, 0.0, nulls ? Kind::category_null : Kind::category}, nulls);
-    } else if (rule.categorical) {
-      // A null reference cell already differs from every code: it needs care only at another cost.
-      const bool care = nulls && null_cost != rule.scale;
-      add_term({column, cell, rule.scale, null_cost, care ? Kind::category_null : Kind::category}, nulls);
-    } else {
-      add_term({column, cell, rule.scale, null_cost, nulls ? Kind::numeric_null : Kind::numeric}, nulls);
-    }
-  }
-
-  // A term that costs nothing for any row changes no sum and is left out.
-  void add_term(const Term& term, bool nulls) {
-    if (term.scale != 0.0 || (nulls && term.null_cost != 0.0)) terms_.push_back(term);
-  }
-
-  void visit(std::size_t i, std::size_t tile) {
-    const std::size_t first = i == 0 ? 0 : ends_[i - 1];
-    Best& best = best_[i];
-    std::uint32_t found = tile_distances(terms_.data() + first, ends_[i] - first, input_.reference.tile(tile),
-                                         best.limit(), distances_);
-    if (!best.full()) found = ~std::uint32_t{0};  // even infinite distances count until there are k
-    for (std::size_t group = 0; found != 0 && group < groups; ++group, found >>= 1)
-      if ((found & 1) != 0) offer(i, tile * tile_rows, group * group_rows);
-  }
-
-  void offer(std::size_t i, std::size_t tile_begin, std::size_t group_begin) {
-    const std::size_t known = input_.reference.rows - tile_begin;
-    const std::size_t end = std::min(group_begin + group_rows, known);
-    for (std::size_t local = group_begin; local < end; ++local) {
-      const std::size_t row = tile_begin + local;
-      if (best_[i].full() && !(distances_[local] < best_[i].limit())) continue;
-      if (input_.exclude_self && row == begin_ + i) continue;
-      best_[i].offer({distances_[local], static_cast<std::int64_t>(row)});
-    }
-  }
-
-  void write(std::size_t i) {
-    const Candidate* sorted = best_[i].sorted();
-    const std::size_t base = (begin_ + i) * input_.k;
-    for (std::size_t rank = 0; rank < input_.k; ++rank) {
-      output_.distances[base + rank] = sorted[rank].distance;
-      output_.rows[base + rank] = sorted[rank].row;
-    }
-  }
-
-  const NearestInput& input_;
-  const NearestOutput& output_;
-  std::size_t begin_ = 0;
-  std::vector<Term> terms_;         // the block's terms, query after query
-  std::vector<std::size_t> ends_;   // where each query's terms end
-  std::vector<Candidate> candidates_;
-  std::vector<Best> best_;
-  alignas(64) double distances_[tile_rows];
+  const Index& index_;
+  std::vector<CoarseQuery> queries_;
+  std::vector<Collector> collectors_;
+  std::vector<Probe<Collector>> probes_;
 };
+
+void seed(Probe<NearestRows>& probe, NearestRows& rows, std::size_t k) {
+  probe.seed(probe.nearest_block(), k + 1);
+  rows.start_over();
+}
+
+// Runs `prepare(group, query)` for each query of a group, searches, and then `finish(group, i, query)`.
+template <class Collector, class Prepare, class Finish>
+Status search_all(const Index& index, std::size_t threads, const std::atomic<bool>& cancel, const Prepare& prepare,
+                  const Finish& finish) {
+  const std::size_t queries = index.queries.rows;
+  const std::size_t size = group_size(queries, thread_count(threads, queries));
+  const std::size_t groups = (queries + size - 1) / size;
+  const auto worker = [&](BlockQueue& queue) -> Status {
+    Group<Collector> group(index, size);
+    for (std::size_t number = 0; queue.take(number);) {
+      const std::size_t first = number * size, end = std::min(queries, first + size);
+      group.clear();
+      for (std::size_t query = first; query < end; ++query) prepare(group, query);
+      group.search(queue);
+      if (queue.stopped()) break;
+      for (std::size_t query = first; query < end; ++query) finish(group, query - first, query);
+    }
+    return {};
+  };
+  return run_blocks(thread_count(threads, groups), groups, cancel, worker);
+}
 
 }  // namespace
 
-Status nearest(const NearestInput& input, const std::atomic<bool>& cancel, const NearestOutput& output) {
-  const std::size_t queries = input.queries.rows;
-  const std::size_t block = block_size(queries, thread_count(input.threads, queries));
-  const std::size_t blocks = (queries + block - 1) / block;
-  const auto worker = [&](BlockQueue& queue) -> Status {
-    BlockSearch search(input, output, block);
-    for (std::size_t index = 0; queue.take(index);)
-      search.run(index * block, std::min(queries, (index + 1) * block), queue);
-    return {};
+Status nearest(const Index& index, const NearestOptions& options, const std::atomic<bool>& cancel,
+               const NearestOutput& output) {
+  const std::size_t parts = options.ends.size(), k = options.k;
+  const auto prepare = [&](Group<NearestRows>& group, std::size_t query) {
+    group.add(query, NearestRows(options, query));
+    seed(group.probe(group.size() - 1), group.collector(group.size() - 1), k);
   };
-  return run_blocks(thread_count(input.threads, blocks), blocks, cancel, worker);
+  const auto finish = [&](Group<NearestRows>& group, std::size_t i, std::size_t query) {
+    for (std::size_t part = 0; part < parts; ++part) {
+      const Candidate* sorted = group.collector(i).sorted(part);
+      const std::size_t base = (query * parts + part) * k;
+      for (std::size_t rank = 0; rank < k; ++rank) {
+        output.distances[base + rank] = sorted[rank].distance;
+        output.rows[base + rank] = sorted[rank].row;
+      }
+    }
+  };
+  return search_all<NearestRows>(index, options.threads, cancel, prepare, finish);
+}
+
+Status count_within(const Index& index, std::span<const double> radii, bool exclude_self, std::size_t threads,
+                    const std::atomic<bool>& cancel, std::span<std::int64_t> counts) {
+  const auto prepare = [&](Group<RowsWithin>& group, std::size_t query) {
+    group.add(query, RowsWithin(radii[query], exclude_self ? query : nothing));
+  };
+  const auto finish = [&](Group<RowsWithin>& group, std::size_t i, std::size_t query) {
+    counts[query] = group.collector(i).count();
+  };
+  return search_all<RowsWithin>(index, threads, cancel, prepare, finish);
+}
+
+Effort sample_effort(const Index& index, const NearestOptions& options) {
+  const std::size_t count = std::min(sampled_queries, index.queries.rows);
+  CoarseQuery query(index.encoding, index.rules.size());
+  Effort sum;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t row = i * index.queries.rows / count;
+    NearestRows rows(options, row);
+    Probe<NearestRows> probe(index, row, query, rows);
+    seed(probe, rows, options.k);
+    const Effort effort = probe.climb();
+    sum.blocks += effort.blocks;
+    sum.boxes += effort.boxes;
+  }
+  return {sum.blocks / count, sum.boxes / count};
 }
 
 }  // namespace jaxsynth

@@ -1,5 +1,5 @@
-// The nearest rows of every query among packed reference rows, exactly.
-// The interface of the search itself: another algorithm may replace nearest.cpp behind it.
+// The k nearest rows of every query, and how many rows lie within a radius, exactly, from an index.
+// What is kept of a query's search and how queries are shared out may live here.
 #pragma once
 
 #include <atomic>
@@ -9,25 +9,31 @@
 #include <vector>
 
 #include "error.hpp"
-#include "pack.hpp"
+#include "index.hpp"
+#include "probe.hpp"
 
 namespace jaxsynth {
 
-struct NearestInput {
-  const Packed& reference;
-  const Packed& queries;
-  const std::vector<ColumnRule>& rules;
-  const std::vector<double>& null_cost;
-  std::size_t k;  // between 1 and the rows that each query can see
-  bool exclude_self;
-  std::size_t threads;  // 0: as many as the machine runs at once
-};
-
 struct NearestOutput {
-  std::span<double> distances;  // queries x k, by (distance, row)
-  std::span<std::int64_t> rows;
+  std::span<double> distances;  // queries x parts x k, by (distance, row)
+  std::span<std::int64_t> rows;  // of the whole reference
 };
 
-Status nearest(const NearestInput& input, const std::atomic<bool>& cancel, const NearestOutput& output);
+struct NearestOptions {
+  std::size_t k = 1;                // between 1 and the rows of a part that each query can see
+  std::vector<std::size_t> ends{};  // where each part of the reference ends
+  bool exclude_self = false;
+  std::size_t threads = 1;
+};
+
+Status nearest(const Index& index, const NearestOptions& options, const std::atomic<bool>& cancel,
+               const NearestOutput& output);
+
+// counts[i]: rows within radii[i] of query i, those at it included.
+Status count_within(const Index& index, std::span<const double> radii, bool exclude_self, std::size_t threads,
+                    const std::atomic<bool>& cancel, std::span<std::int64_t> counts);
+
+// What the tree would cost: mean blocks and boxes looked at by some queries, of the k nearest.
+Effort sample_effort(const Index& index, const NearestOptions& options);
 
 }  // namespace jaxsynth

@@ -49,17 +49,38 @@ Status check_side(const std::string& side, const std::vector<View>& columns, con
   return {};
 }
 
-Status check_k(const Request& request) {
-  const std::size_t rows = row_count(request.reference);
+Status check_same_rows(const Request& request) {
+  const auto rows = request.parts.empty() ? row_count(request.reference) : static_cast<std::size_t>(request.parts.front());
   const std::size_t queries = row_count(request.queries);
-  if (request.exclude_self && rows != queries)
-    return invalid("exclude_self needs the same rows on both sides, but reference has " + text(rows) +
-                   " rows and queries has " + text(queries) + "; pass the same table twice or set it to False");
-  const std::size_t available = request.exclude_self && rows > 0 ? rows - 1 : rows;
+  if (rows == queries) return {};
+  return invalid("exclude_self needs the same rows on both sides, but reference has " + text(rows) +
+                 " rows and queries has " + text(queries) + "; pass the same table twice or set it to False");
+}
+
+Status check_parts(const Request& request) {
+  if (request.parts.empty()) return invalid("parts is empty; pass the number of rows of each part, at least of one");
+  std::uint64_t left = row_count(request.reference);
+  for (const std::int64_t rows : request.parts) {
+    if (rows < 0 || static_cast<std::uint64_t>(rows) > left)
+      return invalid("parts do not add up to the " + text(row_count(request.reference)) +
+                     " rows of reference; pass the number of rows of each part in order");
+    left -= static_cast<std::uint64_t>(rows);
+  }
+  if (left != 0)
+    return invalid("parts leave out " + text(static_cast<std::size_t>(left)) +
+                   " rows of reference; pass the number of rows of each part in order");
+  return {};
+}
+
+Status check_k(const Request& request) {
   if (request.k < 1) return invalid("k is " + std::to_string(request.k) + "; ask for at least 1 neighbour");
-  if (static_cast<std::uint64_t>(request.k) > available)
-    return invalid("k is " + std::to_string(request.k) + " but each query can see only " + text(available) +
-                   " reference rows; lower k or pass more reference rows");
+  for (std::size_t part = 0; part < request.parts.size(); ++part) {
+    const auto held = static_cast<std::size_t>(request.parts[part]);
+    const std::size_t available = request.exclude_self && part == 0 && held > 0 ? held - 1 : held;
+    if (static_cast<std::uint64_t>(request.k) > available)
+      return invalid("k is " + std::to_string(request.k) + " but each query can see only " + text(available) +
+                     " reference rows; lower k or pass more reference rows");
+  }
   return {};
 }
 
@@ -84,6 +105,12 @@ Status check(const Request& request) {
   if (Status status = check_side("queries", request.queries, request.categorical); !status.ok()) return status;
   if (request.threads < 0)
     return invalid("threads is " + std::to_string(request.threads) + "; pass 0 for all cores or a positive number");
+  if (request.exclude_self) return check_same_rows(request);
+  return {};
+}
+
+Status check_neighbours(const Request& request) {
+  if (Status status = check_parts(request); !status.ok()) return status;
   return check_k(request);
 }
 

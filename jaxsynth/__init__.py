@@ -18,7 +18,9 @@ from jaxsynth.models import GAN as GAN
 from jaxsynth.models import VAE as VAE
 from jaxsynth.models import Autoregressive as Autoregressive
 from jaxsynth.models import Diffusion as Diffusion
+from jaxsynth.neighbours import equal_rows as equal_rows
 from jaxsynth.neighbours import neighbours as neighbours
+from jaxsynth.neighbours import neighbours_within as neighbours_within
 from jaxsynth.quality import QualityReport as QualityReport
 from jaxsynth.quality import evaluate as evaluate
 from jaxsynth.report import report as report

@@ -5,17 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-def nearest(
-    reference: Sequence[object],
-    queries: Sequence[object],
-    categorical: Sequence[bool],
-    scale: NDArray[np.float64],
-    null_cost: NDArray[np.float64],
-    k: int,
-    exclude_self: bool,
-    threads: int,
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Find the `k` nearest reference rows of every query row, exactly.
+class Tables:
+    """Two tables of the same columns, and what a difference costs in each. The Arrow arrays are kept, not copied.
 
     The distance of two rows is the sum over the columns, in their order and in float64, of
 
@@ -23,10 +14,9 @@ def nearest(
     - `scale[j]` for a categorical column if the codes differ, else 0;
     - `null_cost[j]` if one of the cells is null, and 0 if both are, in a column of either kind.
 
-    A numeric column of scale 0 costs nothing between values. The result is the same, bit for bit, for
-    every number of threads and on every processor. Ctrl-C ends a running search. Reads the Arrow
-    buffers where they lie; memory for a float64 copy of both tables and for the result is needed,
-    never for all pairs of rows.
+    A numeric column of scale 0 costs nothing between values. Every result is the same, bit for bit, for
+    every number of threads, index and processor. Ctrl-C ends a running search. Beside the result a search
+    needs a byte a categorical column and four a numeric one for every reference row, and five more.
 
     Args:
         reference: c columns of n rows, each an object with `__arrow_c_array__` such as a `pyarrow.Array`
@@ -36,24 +26,70 @@ def nearest(
             integers of at most 2**53 in magnitude and mean the same category on both sides.
         scale: (c,) float64, finite and not negative.
         null_cost: (c,) float64, finite and not negative.
-        k: how many neighbours, between 1 and n (n - 1 with `exclude_self`).
-        exclude_self: query row i does not see reference row i; needs n == q.
         threads: how many threads to use; 0 means as many as the machine runs at once.
 
-    Returns:
-        (q, k) float64 distances and (q, k) int64 reference row numbers, each row ordered by
-        (distance, row number), so that among equal distances the lowest row numbers are kept.
-
     Raises:
-        ValueError: there are no columns; the numbers or lengths of columns disagree; a column exports
-            no Arrow array, has another type, or is categorical with floats or with codes beyond 2**53;
-            a numeric cell is NaN or infinite (the message names column and row); a scale or null cost
-            is negative or not finite; `k` exceeds the rows that a query can see; `exclude_self` with
-            tables of different lengths; `threads` is negative.
+        ValueError: by any method: there are no columns; the numbers or lengths of columns disagree; a column
+            exports no Arrow array, has another type, or is categorical with floats or with codes beyond 2**53;
+            a numeric cell is NaN or infinite (the message names column and row); a scale or null cost is
+            negative or not finite; `threads` is negative; n is 2**32 or more; the environment variable
+            JAXSYNTH_ISA names no instruction set that runs here.
         TypeError: an argument cannot be converted to its declared type.
-        MemoryError: the copies or the result do not fit.
-        KeyboardInterrupt: Ctrl-C was pressed during the search.
+        MemoryError: the encoded rows or the result do not fit.
+        KeyboardInterrupt: Ctrl-C was pressed during a search.
     """
+
+    def __init__(
+        self,
+        reference: Sequence[object],
+        queries: Sequence[object],
+        categorical: Sequence[bool],
+        scale: NDArray[np.float64],
+        null_cost: NDArray[np.float64],
+        threads: int,
+    ) -> None: ...
+    def nearest(
+        self, k: int, parts: Sequence[int], exclude_self: bool, index: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], str, str]:
+        """Find the `k` nearest rows in each part of the reference, exactly.
+
+        Args:
+            k: how many neighbours, between 1 and the rows of the smallest part.
+            parts: the rows of each consecutive part of the reference; they add up to n.
+            exclude_self: query row i does not see reference row i; the first part has q rows.
+            index: "scan", "tree", or "auto" for what costs less.
+
+        Returns:
+            (q, parts, k) float64 distances and (q, parts, k) int64 reference row numbers, ordered by (distance,
+            row number), so that among equal distances the lowest row numbers are kept; the index that was used,
+            and the instruction set.
+
+        Raises:
+            ValueError: also if `k` exceeds the rows that a query can see, `parts` do not add up, or `index` is
+                another word.
+        """
+
+    def within(
+        self, radii: NDArray[np.float64], exclude_self: bool, index: str
+    ) -> tuple[NDArray[np.int64], str, str]:
+        """Count the reference rows within each query's radius, those at it included.
+
+        Returns:
+            (q,) int64 counts, the index that was used, and the instruction set.
+
+        Raises:
+            ValueError: also if a radius is negative or NaN, or their number is not q.
+        """
+
+    def equal(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find the reference rows that equal each query in every cell, nulls included.
+
+        Returns:
+            (q,) int64 lowest such row or -1, and (q,) int64 how many there are.
+        """
+
+def instruction_sets() -> list[str]:
+    """What JAXSYNTH_ISA may name here, the slowest first."""
 
 def walk_call() -> object | None:
     """The handler of the custom call that draws rows column by column, for `jax.ffi`, or None without one."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,17 +33,13 @@ class Problem:
     scale: NDArray[np.float64]
     null_cost: NDArray[np.float64]
 
-    def nearest(self, k: int = 1, *, exclude_self: bool = False, threads: int = 2) -> Found:
-        return _core.nearest(
-            self.reference,
-            self.queries,
-            self.categorical,
-            self.scale,
-            self.null_cost,
-            k,
-            exclude_self,
-            threads,
-        )
+    def tables(self, threads: int = 2) -> _core.Tables:
+        return _core.Tables(self.reference, self.queries, self.categorical, self.scale, self.null_cost, threads)
+
+    def nearest(self, k: int = 1, *, exclude_self: bool = False, threads: int = 2, index: str = "auto") -> Found:
+        rows = len(self.reference[0]) if self.reference else 0
+        distances, found, _, _ = self.tables(threads).nearest(k, [rows], exclude_self, index)
+        return distances[:, 0], found[:, 0]
 
 
 def cells(array: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -123,7 +120,8 @@ def numeric(reference: Any, queries: Any, *, scale: float = 1.0, null_cost: floa
 def test_matches_the_definition(problem: Problem, data: st.DataObject) -> None:
     rows = len(problem.reference[0])
     k = data.draw(st.one_of(st.integers(1, rows), st.just(rows)))
-    assert_same(problem.nearest(k, threads=data.draw(st.integers(0, 3))), oracle(problem, k))
+    index = data.draw(st.sampled_from(["scan", "tree", "auto"]))
+    assert_same(problem.nearest(k, threads=data.draw(st.integers(0, 3)), index=index), oracle(problem, k))
 
 
 @settings(max_examples=60, deadline=None)
@@ -199,6 +197,84 @@ def test_threads_change_no_byte() -> None:
     for threads in (2, 5, 0):
         assert_same(problem.nearest(5, threads=threads), first)
     assert_same(first, oracle(problem, 5))
+
+
+@pytest.mark.parametrize("name", _core.instruction_sets())
+def test_instruction_sets_and_indices_change_no_byte(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = large(3000, 4)
+    monkeypatch.setenv("JAXSYNTH_ISA", name)
+    for index in ("scan", "tree", "auto"):
+        distances, rows, used, kernels = problem.tables().nearest(5, [3000], False, index)
+        assert kernels == name
+        assert used == index or index == "auto"
+        assert_same((distances[:, 0], rows[:, 0]), oracle(problem, 5))
+
+
+def test_refuses_an_instruction_set_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAXSYNTH_ISA", "abacus")
+    with pytest.raises(ValueError, match="JAXSYNTH_ISA is 'abacus', but here run scalar"):
+        large(10, 1).nearest()
+
+
+def test_takes_the_tree_where_it_costs_less_and_the_scan_otherwise() -> None:
+    random = np.random.default_rng(0)
+
+    def used(make: Callable[[], Any], columns: int) -> str:
+        reference, queries = ([pa.array(make()) for _ in range(columns)] for _ in range(2))
+        problem = Problem(reference, queries, [False] * columns, np.ones(columns), np.ones(columns))
+        return problem.tables().nearest(2, [20_000], False, "auto")[2]
+
+    assert used(lambda: random.normal(size=20_000), 2) == "tree"
+    assert used(lambda: random.random(20_000), 40) == "scan"
+
+
+def test_parts_are_searched_for_themselves() -> None:
+    problem = large(900, 5)
+    distances, rows, _, _ = problem.tables().nearest(3, [500, 400], False, "auto")
+    for i, (start, end) in enumerate([(0, 500), (500, 900)]):
+        part = Problem(
+            [c.slice(start, end - start) for c in problem.reference],
+            problem.queries,
+            problem.categorical,
+            problem.scale,
+            problem.null_cost,
+        )
+        assert_same((distances[:, i], rows[:, i] - start), oracle(part, 3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(problem=problems(), share=st.floats(0, 1))
+def test_counts_within_a_radius(problem: Problem, share: float) -> None:
+    distances = all_distances(problem)
+    radii = np.quantile(distances, share, axis=1, method="lower") if distances.size else np.zeros(len(distances))
+    for index in ("scan", "tree"):
+        counts, used, _ = problem.tables().within(radii, False, index)
+        assert used == index
+        assert counts.tolist() == (distances <= radii[:, None]).sum(axis=1).tolist()
+
+
+def test_refuses_bad_radii() -> None:
+    problem = numeric([1.0, 2.0], [1.0])
+    for bad in (np.nan, -1.0):
+        with pytest.raises(ValueError, match="radius 0 is"):
+            problem.tables().within(np.array([bad]), False, "auto")
+    with pytest.raises(ValueError, match="there are 2 radii for 1 queries"):
+        problem.tables().within(np.ones(2), False, "auto")
+
+
+@settings(max_examples=60, deadline=None)
+@given(problem=problems())
+def test_finds_equal_rows(problem: Problem) -> None:
+    problem.scale, problem.null_cost = np.ones(len(problem.scale)), np.ones(len(problem.scale))
+    equal = all_distances(problem) == 0
+    rows, counts = problem.tables().equal()
+    assert counts.tolist() == equal.sum(axis=1).tolist()
+    assert rows.tolist() == np.where(equal.any(axis=1), equal.argmax(axis=1), -1).tolist()
+
+
+def test_refuses_another_index() -> None:
+    with pytest.raises(ValueError, match="index is 'ball'; it is one of 'auto', 'scan' and 'tree'"):
+        numeric([1.0], [1.0]).nearest(index="ball")
 
 
 def test_slices_equal_copies() -> None:
@@ -324,7 +400,8 @@ from jaxsynth import _core
 column = pa.array(np.random.default_rng(0).normal(size=1_000_000))
 print("ready", flush=True)
 try:
-    _core.nearest([column] * 4, [column] * 4, [False] * 4, np.ones(4), np.ones(4), 1, False, 2)
+    tables = _core.Tables([column] * 4, [column] * 4, [False] * 4, np.ones(4), np.ones(4), 2)
+    tables.nearest(1, [1_000_000], False, "scan")
 except KeyboardInterrupt:
     sys.exit(42)
 """

@@ -34,7 +34,7 @@ inline double oracle_distance(const jaxsynth::Request& request, std::size_t quer
     const bool null_row = request.reference[c].is_null(row), null_query = request.queries[c].is_null(query);
     double cost = 0;
     if (null_row != null_query) cost = request.null_cost[c];
-    if (!null_row && !null_query) {
+    if (!null_row && !null_query && request.scale[c] != 0) {
       const double a = cell_as_double(request.reference[c], row), b = cell_as_double(request.queries[c], query);
       cost = request.categorical[c] != 0 ? (a == b ? 0.0 : request.scale[c]) : std::fabs(a - b) * request.scale[c];
     }
@@ -43,9 +43,11 @@ inline double oracle_distance(const jaxsynth::Request& request, std::size_t quer
   return sum;
 }
 
-inline std::vector<std::pair<double, std::int64_t>> oracle(const jaxsynth::Request& request, std::size_t query) {
+// The k nearest of the reference rows from `begin` to `end`.
+inline std::vector<std::pair<double, std::int64_t>> oracle(const jaxsynth::Request& request, std::size_t query,
+                                                           std::size_t begin, std::size_t end) {
   std::vector<std::pair<double, std::int64_t>> all;
-  for (std::size_t row = 0; row < jaxsynth::row_count(request.reference); ++row)
+  for (std::size_t row = begin; row < end; ++row)
     if (!request.exclude_self || row != query)
       all.emplace_back(oracle_distance(request, query, row), static_cast<std::int64_t>(row));
   std::sort(all.begin(), all.end());

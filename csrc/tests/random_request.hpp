@@ -51,6 +51,7 @@ inline double random_weight(std::mt19937_64& random) {
 
 inline Problem random_problem(std::mt19937_64& random, std::size_t rows, std::size_t queries, std::size_t columns) {
   Problem problem;
+  problem.request.parts = {static_cast<std::int64_t>(rows)};
   for (std::size_t column = 0; column < columns; ++column) {
     const bool categorical = random() % 2 == 0;
     problem.storage.push_back(any_column(random, rows, categorical));

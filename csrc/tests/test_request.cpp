@@ -24,6 +24,7 @@ Request valid_request() {
   request.scale = {1.0, 0.0};
   request.null_cost = {1.0, 1.0};
   request.k = 3;
+  request.parts = {3};
   return request;
 }
 
@@ -31,7 +32,9 @@ template <class Spoil>
 void refuses(const char* part, Spoil spoil) {
   Request request = valid_request();
   spoil(request);
-  CHECK(test::invalid(check(request), part));
+  Status status = check(request);
+  if (status.ok()) status = check_neighbours(request);
+  CHECK(test::invalid(status, part));
 }
 
 void refuses_wrong_counts() {
@@ -60,13 +63,20 @@ void refuses_wrong_sizes() {
   refuses("k is 0", [](Request& r) { r.k = 0; });
   refuses("k is 4", [](Request& r) { r.k = 4; });
   refuses("only 2 reference rows", [](Request& r) { r.exclude_self = true; });
+  refuses("parts is empty", [](Request& r) { r.parts.clear(); });
+  refuses("parts do not add up", [](Request& r) { r.parts = {2, 2}; });
+  refuses("parts do not add up", [](Request& r) { r.parts = {-1, 4}; });
+  refuses("parts leave out 1 rows", [](Request& r) { r.parts = {1, 1}; });
+  refuses("only 2 reference rows", [](Request& r) { r.parts = {2, 1}; });
   refuses("threads is -1", [](Request& r) { r.threads = -1; });
   Request request;
   request.reference = {empty.view()};
   request.queries = {numbers.view()};
   request.categorical = {0};
   request.scale = request.null_cost = {1.0};
-  CHECK(test::invalid(check(request), "only 0 reference rows"));
+  request.parts = {0};
+  CHECK(check(request).ok());
+  CHECK(test::invalid(check_neighbours(request), "only 0 reference rows"));
   request.exclude_self = true;
   CHECK(test::invalid(check(request), "same rows on both sides"));
 }

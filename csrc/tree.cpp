@@ -91,8 +91,9 @@ class TreeBuilder {
     std::size_t best = 0;
     double most = -1;
     for (std::size_t column = 0; column < rows_.code_columns + rows_.number_columns; ++column) {
-      const double spread =
-          column < rows_.code_columns ? spread_of_code(column, rows, step) : spread_of_number(column, rows, step);
+      const double spread = column < rows_.code_columns
+                                ? spread_of_code(column, rows, step)
+                                : spread_of_number(column - rows_.code_columns, rows, step);
       if (spread > most) most = spread, best = column;
     }
     return best;

@@ -57,7 +57,9 @@ class TreeBuilder {
 
   std::array<Part, 2> cut(const Part& part, std::vector<Key>& keys) {
     const std::span<std::uint32_t> rows = rows_of(part);
-    const std::size_t left = sort_at(rows, widest(rows), keys);
+    // Where no column costs anything, one order is as good as another.
+    const bool free = rows_.code_columns + rows_.number_columns == 0;
+    const std::size_t left = free ? part.blocks / 2 : sort_at(rows, widest(rows), keys);
     tree_.left_blocks_[part.node] = static_cast<std::uint32_t>(left);
     return {Part{part.node + 1, part.first_block, left},
             Part{part.node + 2 * left, part.first_block + left, part.blocks - left}};
@@ -91,8 +93,9 @@ class TreeBuilder {
     std::size_t best = 0;
     double most = -1;
     for (std::size_t column = 0; column < rows_.code_columns + rows_.number_columns; ++column) {
-      const double spread =
-          column < rows_.code_columns ? spread_of_code(column, rows, step) : spread_of_number(column, rows, step);
+      const double spread = column < rows_.code_columns
+                                ? spread_of_code(column, rows, step)
+                                : spread_of_number(column - rows_.code_columns, rows, step);
       if (spread > most) most = spread, best = column;
     }
     return best;

@@ -12,10 +12,24 @@ namespace {
 constexpr double largest_number = 1e30;  // cutting off only brings rows nearer, and keeps sums finite
 constexpr std::uint8_t null_code = 255;
 constexpr double most_units = 255.0;
+constexpr double least_weight = 1e-30;  // beyond it and its inverse, a product of floats may leave their range
 
 float rounded_down(double cost) {
   const float rounded = static_cast<float>(std::min(cost, largest_number));
   return double{rounded} > cost ? std::nextafter(rounded, 0.0F) : rounded;
+}
+
+// Whether every value of a column is a float that will not be cut off.
+bool holds_floats(const Side& side, std::size_t column) {
+  const double largest = std::max(std::fabs(side.lowest[column]), std::fabs(side.highest[column]));
+  if (largest > largest_number) return false;
+  if (side.columns[column].type == Type::f32) return true;
+  if (is_integer(side.columns[column].type)) return largest <= 0x1p24;
+  for (std::size_t row = 0; row < side.rows; ++row) {
+    const double cell = cell_of(side.columns[column], row);
+    if (!std::isnan(cell) && double{static_cast<float>(cell)} != cell) return false;
+  }
+  return true;
 }
 
 // At equal costs the units are exact: each is the same whole number.
@@ -31,15 +45,21 @@ void share_units(Encoding& encoding) {
 void add_column(Encoding& encoding, std::size_t column, const ColumnRule& rule, const Side& reference,
                 const Side& queries) {
   const bool null = reference.has_null[column] != 0 || queries.has_null[column] != 0;
+  const double low = reference.lowest[column], high = reference.highest[column];
   if (rule.categorical) {
     const double cost = null ? std::min(rule.scale, rule.null_cost) : rule.scale;
-    if (cost > 0) encoding.codes.push_back({column, false, cost, 0});
+    if (cost == 0) return;
+    if (low >= 0 && high < null_code) encoding.sources[column] = {CellSource::Kind::code, encoding.codes.size()};
+    encoding.codes.push_back({column, false, cost, 0});
     return;
   }
   if (null && rule.null_cost > 0) encoding.codes.push_back({column, true, rule.null_cost, 0});
   if (rule.scale == 0) return;
-  const double low = reference.lowest[column], high = reference.highest[column];
-  NumberColumn number{column, low / 2 + high / 2, rule.scale, 0, rounded_down(rule.null_cost)};
+  NumberColumn number{column, low / 2 + high / 2, rule.scale, 1, 0, rounded_down(rule.null_cost)};
+  if (rule.scale >= least_weight && rule.scale <= 1 / least_weight && holds_floats(reference, column)) {
+    number = {column, 0, 1, static_cast<float>(rule.scale), 0, number.null_cost};
+    encoding.sources[column] = {CellSource::Kind::number, encoding.numbers.size()};
+  }
   number.largest = std::max(std::fabs(number_of(number, low)), std::fabs(number_of(number, high)));
   encoding.numbers.push_back(number);
 }
@@ -50,6 +70,7 @@ std::size_t padded(std::size_t count) { return (count + wide_lanes - 1) / wide_l
 
 Encoding make_encoding(const std::vector<ColumnRule>& rules, const Side& reference, const Side& queries) {
   Encoding encoding;
+  encoding.sources.resize(rules.size());
   for (std::size_t column = 0; column < rules.size(); ++column)
     add_column(encoding, column, rules[column], reference, queries);
   share_units(encoding);
@@ -75,6 +96,7 @@ CoarseQuery::CoarseQuery(const Encoding& encoding, std::size_t columns)
       codes(encoding.codes.size()),
       units(encoding.codes.size()),
       numbers(padded(encoding.numbers.size()), 0.0F),
+      weights(padded(encoding.numbers.size()), 0.0F),
       bits(padded(encoding.codes.size()), ~std::uint32_t{0}),
       code_costs(padded(encoding.codes.size()), 0.0F),
       number_columns(encoding.numbers.size()),
@@ -83,6 +105,7 @@ CoarseQuery::CoarseQuery(const Encoding& encoding, std::size_t columns)
     units[i] = encoding.codes[i].units;
     code_costs[i] = static_cast<float>(units[i]) * encoding.unit;
   }
+  for (std::size_t i = 0; i < number_columns; ++i) weights[i] = encoding.numbers[i].weight;
 }
 
 void encode_query(const Encoding& encoding, const Side& queries, std::size_t row, CoarseQuery& query) {
@@ -96,12 +119,14 @@ void encode_query(const Encoding& encoding, const Side& queries, std::size_t row
     const NumberColumn& number = encoding.numbers[i];
     query.numbers[i] = number_of(number, query.cells[number.column]);
     const double size = std::isnan(query.numbers[i]) ? 0.0 : std::fabs(double{query.numbers[i]});
-    query.slack += (std::max(double{number.largest}, size) + std::numeric_limits<float>::min()) * 0x1p-21;
+    const double largest = std::max(double{number.largest}, size) * double{number.weight};
+    query.slack += (largest + double{std::numeric_limits<float>::min()}) * 0x1p-21;
   }
 }
 
 QueryView CoarseQuery::view() const noexcept {
-  return {codes.data(), units.data(), codes.size(), numbers.data(), number_columns, bits.data(), code_costs.data()};
+  return {codes.data(),   units.data(), codes.size(),     numbers.data(), weights.data(),
+          number_columns, bits.data(),  code_costs.data()};
 }
 
 Admission admit(const Encoding& encoding, const CoarseQuery& query, double limit) noexcept {
@@ -111,6 +136,27 @@ Admission admit(const Encoding& encoding, const CoarseQuery& query, double limit
   const float bound = std::nextafter(static_cast<float>(most), std::numeric_limits<float>::infinity());
   const double units = encoding.unit == 0 ? most_units : double{bound} / double{encoding.unit};
   return {bound, units >= most_units ? std::uint8_t{255} : static_cast<std::uint8_t>(units), encoding.unit};
+}
+
+double distance_at(const std::vector<ColumnRule>& rules, const Encoding& encoding, const CoarseRows& rows,
+                   const Side& side, const double* query, std::size_t place) noexcept {
+  const std::uint8_t* codes = rows.block_codes(place / block_rows) + place % block_rows;
+  const float* numbers = rows.block_numbers(place / block_rows) + place % block_rows;
+  double sum = 0.0;
+  for (std::size_t column = 0; column < rules.size(); ++column) {
+    const CellSource& source = encoding.sources[column];
+    double cell;
+    if (source.kind == CellSource::Kind::number) {
+      cell = double{numbers[source.at * block_rows]};
+    } else if (source.kind == CellSource::Kind::code) {
+      const std::uint8_t code = codes[source.at * block_rows];
+      cell = code == null_code ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(code);
+    } else {
+      cell = cell_of(side.columns[column], rows.row(place));
+    }
+    sum += cost_of(rules[column], query[column], cell);
+  }
+  return sum;
 }
 
 CoarseRows encode_rows(const Encoding& encoding, const Side& side) {

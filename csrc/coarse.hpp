@@ -3,14 +3,15 @@
 //
 // A column becomes at most two things. A *code* is a byte that is equal wherever the cells are: of a category,
 // or of whether a number is null. Differing codes cost the column at least `units` of a common unit. A *number*
-// is a float: the cell less the column's centre, times its scale; NaN where null, which counts as no difference,
-// since the code of nullness already has the cost. The bound of a pair of rows is
+// is a float: the cell itself where every cell of the column is one, which weighs what the column's unit costs,
+// and otherwise the cell less the column's centre, times its scale, which weighs 1; NaN where null, which counts
+// as no difference, since the code of nullness already has the cost. The bound of a pair of rows is
 //
-//     unit * (sum of units of differing codes, saturating at 255) + sum of abs(number - number)
+//     unit * (sum of units of differing codes, saturating at 255) + sum of abs(number - number) * weight
 //
 // Let t be the distance in exact arithmetic. A number is off by at most 2^-24 of its size, and by less than that
-// again from the float64 arithmetic behind it; sums of n terms in float32 are off by a factor within
-// 1 + (n + 2) 2^-23, and the distance that is compared, in float64, by one within 1 + n 2^-50. So a row whose
+// again from the float64 arithmetic behind it; weighted sums of n terms in float32 are off by a factor within
+// 1 + (n + 4) 2^-23, and the distance that is compared, in float64, by one within 1 + n 2^-50. So a row whose
 // bound is above `admit(limit).bound` has a distance above `limit`, and only other rows need be looked at.
 #pragma once
 
@@ -51,13 +52,21 @@ struct NumberColumn {
   std::size_t column = 0;
   double centre = 0;
   double scale = 0;
+  float weight = 1;
   float largest = 0;       // of the reference's numbers, in size
   float null_cost = 0;     // rounded down
+};
+
+// Where a cell can be read without a change: in the encoded rows, which a search has in cache, or where it came from.
+struct CellSource {
+  enum class Kind { cells, code, number } kind = Kind::cells;
+  std::size_t at = 0;
 };
 
 struct Encoding {
   std::vector<CodeColumn> codes;
   std::vector<NumberColumn> numbers;
+  std::vector<CellSource> sources;  // of every column
   float unit = 0;
 };
 
@@ -76,6 +85,7 @@ struct CoarseQuery {
   std::vector<std::uint8_t> codes;
   std::vector<std::uint8_t> units;
   std::vector<float> numbers;
+  std::vector<float> weights;
   std::vector<std::uint32_t> bits;
   std::vector<float> code_costs;
   std::size_t number_columns = 0;
@@ -109,6 +119,10 @@ struct CoarseRows {
   }
   std::size_t row(std::size_t place) const noexcept { return order.empty() ? place : order[place]; }
 };
+
+// `distance` of the row at a place, from nearer memory.
+double distance_at(const std::vector<ColumnRule>& rules, const Encoding& encoding, const CoarseRows& rows,
+                   const Side& side, const double* query, std::size_t place) noexcept;
 
 // Throws std::bad_alloc.
 CoarseRows encode_rows(const Encoding& encoding, const Side& side);

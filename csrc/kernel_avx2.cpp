@@ -27,9 +27,9 @@ struct Avx2 {
     return static_cast<std::uint32_t>(_mm256_movemask_epi8(same));
   }
   // The maximum is its second operand where the first is NaN.
-  static Floats add_gap(Floats sum, Floats cells, Floats query) {
+  static Floats add_gap(Floats sum, Floats cells, Floats query, Floats weight) {
     const __m256 gap = _mm256_andnot_ps(_mm256_set1_ps(-0.0F), _mm256_sub_ps(cells, query));
-    return _mm256_add_ps(sum, _mm256_max_ps(gap, _mm256_setzero_ps()));
+    return _mm256_add_ps(sum, _mm256_max_ps(_mm256_mul_ps(gap, weight), _mm256_setzero_ps()));
   }
   static Floats widen(const std::uint8_t* p, float unit) {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
@@ -38,9 +38,10 @@ struct Avx2 {
   static std::uint32_t at_most(Floats x, Floats most) {
     return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, most, _CMP_LE_OQ)));
   }
-  static Floats add_outside(Floats sum, Floats low, Floats high, Floats cap, Floats query) {
+  static Floats add_outside(Floats sum, Floats low, Floats high, Floats cap, Floats query, Floats weight) {
     const __m256 far = _mm256_max_ps(_mm256_sub_ps(low, query), _mm256_sub_ps(query, high));
-    return _mm256_add_ps(sum, _mm256_min_ps(_mm256_max_ps(far, _mm256_setzero_ps()), cap));
+    const __m256 cost = _mm256_max_ps(_mm256_mul_ps(far, weight), _mm256_setzero_ps());
+    return _mm256_add_ps(sum, _mm256_min_ps(cost, cap));
   }
   static Floats add_missing(Floats sum, const std::uint32_t* codes, const std::uint32_t* bits, const float* costs) {
     const __m256i shared = _mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)),

@@ -24,17 +24,19 @@ struct Avx512 {
   static Bytes least(Bytes a, Bytes b) { return _mm512_min_epu8(a, b); }
   static std::uint64_t at_most(Bytes x, Bytes most) { return _mm512_cmple_epu8_mask(x, most); }
   // The maximum is its second operand where the first is NaN.
-  static Floats add_gap(Floats sum, Floats cells, Floats query) {
-    return _mm512_add_ps(sum, _mm512_max_ps(_mm512_abs_ps(_mm512_sub_ps(cells, query)), _mm512_setzero_ps()));
+  static Floats add_gap(Floats sum, Floats cells, Floats query, Floats weight) {
+    const __m512 gap = _mm512_abs_ps(_mm512_sub_ps(cells, query));
+    return _mm512_add_ps(sum, _mm512_max_ps(_mm512_mul_ps(gap, weight), _mm512_setzero_ps()));
   }
   static Floats widen(const std::uint8_t* p, float unit) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)), _mm512_set1_ps(unit));
   }
   static std::uint32_t at_most(Floats x, Floats most) { return _mm512_cmp_ps_mask(x, most, _CMP_LE_OQ); }
-  static Floats add_outside(Floats sum, Floats low, Floats high, Floats cap, Floats query) {
+  static Floats add_outside(Floats sum, Floats low, Floats high, Floats cap, Floats query, Floats weight) {
     const __m512 far = _mm512_max_ps(_mm512_sub_ps(low, query), _mm512_sub_ps(query, high));
-    return _mm512_add_ps(sum, _mm512_min_ps(_mm512_max_ps(far, _mm512_setzero_ps()), cap));
+    const __m512 cost = _mm512_max_ps(_mm512_mul_ps(far, weight), _mm512_setzero_ps());
+    return _mm512_add_ps(sum, _mm512_min_ps(cost, cap));
   }
   static Floats add_missing(Floats sum, const std::uint32_t* codes, const std::uint32_t* bits, const float* costs) {
     const __mmask16 none = _mm512_testn_epi32_mask(_mm512_loadu_si512(codes), _mm512_loadu_si512(bits));

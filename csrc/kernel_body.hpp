@@ -5,10 +5,11 @@
 //   add_mismatch(sum, cells, query, units)  sum + units where the bytes differ, saturating
 //   least(bytes, bytes)
 //   at_most(bytes, bytes)                   a bit for each byte
-//   add_gap(sum, cells, query)              sum + abs(cells - query), or + 0 where that is NaN
+//   add_gap(sum, cells, query, weight)      sum + abs(cells - query) * weight, or + 0 where that is NaN
 //   widen(bytes*, unit)                     float_lanes bytes as floats, times unit
 //   at_most(floats, floats)                 a bit for each float
-//   add_outside(sum, low, high, cap, query) sum + min(cap, how far the query is outside), 0 where NaN
+//   add_outside(sum, low, high, cap, query, weight)
+//                                           sum + min(cap, how far the query is outside * weight), 0 where NaN
 //   add_missing(sum, codes*, bits*, costs*) sum + costs where codes and bits share no bit
 //   total(floats), store(float*, floats)
 #pragma once
@@ -36,7 +37,7 @@ struct KernelBody {
   static Floats row_bounds(const QueryView& query, const std::uint8_t* sums, const float* numbers, float unit) {
     Floats bound = Isa::widen(sums, unit);
     for (std::size_t c = 0; c < query.number_columns; ++c, numbers += block_rows)
-      bound = Isa::add_gap(bound, Isa::load(numbers), Isa::splat(query.numbers[c]));
+      bound = Isa::add_gap(bound, Isa::load(numbers), Isa::splat(query.numbers[c]), Isa::splat(query.weights[c]));
     return bound;
   }
 
@@ -98,7 +99,7 @@ struct KernelBody {
     Floats sum = Isa::splat(0.0F);
     for (std::size_t c = 0; c < query.number_columns; c += Isa::float_lanes)
       sum = Isa::add_outside(sum, Isa::load(box.low + c), Isa::load(box.high + c), Isa::load(box.cap + c),
-                             Isa::load(query.numbers + c));
+                             Isa::load(query.numbers + c), Isa::load(query.weights + c));
     for (std::size_t c = 0; c < query.code_columns; c += Isa::float_lanes)
       sum = Isa::add_missing(sum, box.codes + c, query.bits + c, query.code_costs + c);
     return Isa::total(sum);

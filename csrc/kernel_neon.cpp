@@ -28,8 +28,8 @@ struct Neon {
     return std::uint64_t{vaddv_u8(vget_low_u8(found))} | std::uint64_t{vaddv_u8(vget_high_u8(found))} << 8;
   }
   // The "number" forms of maximum and minimum take the other operand where one is NaN.
-  static Floats add_gap(Floats sum, Floats cells, Floats query) {
-    return vaddq_f32(sum, vmaxnmq_f32(vabdq_f32(cells, query), vdupq_n_f32(0.0F)));
+  static Floats add_gap(Floats sum, Floats cells, Floats query, Floats weight) {
+    return vaddq_f32(sum, vmaxnmq_f32(vmulq_f32(vabdq_f32(cells, query), weight), vdupq_n_f32(0.0F)));
   }
   static Floats widen(const std::uint8_t* p, float unit) {
     const float floats[4] = {static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
@@ -40,9 +40,10 @@ struct Neon {
     static const std::uint32_t places[4] = {1, 2, 4, 8};
     return vaddvq_u32(vandq_u32(vcleq_f32(x, most), vld1q_u32(places)));
   }
-  static Floats add_outside(Floats sum, Floats low, Floats high, Floats cap, Floats query) {
+  static Floats add_outside(Floats sum, Floats low, Floats high, Floats cap, Floats query, Floats weight) {
     const float32x4_t far = vmaxnmq_f32(vsubq_f32(low, query), vsubq_f32(query, high));
-    return vaddq_f32(sum, vminq_f32(vmaxnmq_f32(far, vdupq_n_f32(0.0F)), cap));
+    const float32x4_t cost = vmaxnmq_f32(vmulq_f32(far, weight), vdupq_n_f32(0.0F));
+    return vaddq_f32(sum, vminq_f32(cost, cap));
   }
   static Floats add_missing(Floats sum, const std::uint32_t* codes, const std::uint32_t* bits, const float* costs) {
     const uint32x4_t shared = vtstq_u32(vld1q_u32(codes), vld1q_u32(bits));

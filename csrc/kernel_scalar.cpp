@@ -59,10 +59,10 @@ struct Scalar {
     for (std::size_t i = 0; i < byte_lanes; ++i) found |= std::uint64_t{x.at[i] <= most.at[i]} << i;
     return found;
   }
-  static Floats add_gap(const Floats& sum, const Floats& cells, const Floats& query) {
+  static Floats add_gap(const Floats& sum, const Floats& cells, const Floats& query, const Floats& weight) {
     return floats([&](std::size_t i) {
-      const float gap = cells.at[i] - query.at[i], size = gap < 0 ? -gap : gap;
-      return sum.at[i] + (size > 0 ? size : 0.0F);
+      const float gap = cells.at[i] - query.at[i], cost = (gap < 0 ? -gap : gap) * weight.at[i];
+      return sum.at[i] + (cost > 0 ? cost : 0.0F);
     });
   }
   static Floats widen(const std::uint8_t* p, float unit) {
@@ -74,11 +74,11 @@ struct Scalar {
     return found;
   }
   static Floats add_outside(const Floats& sum, const Floats& low, const Floats& high, const Floats& cap,
-                            const Floats& query) {
+                            const Floats& query, const Floats& weight) {
     return floats([&](std::size_t i) {
       const float below = low.at[i] - query.at[i], above = query.at[i] - high.at[i];
-      const float far = below > above ? below : above, out = far > 0 ? far : 0.0F;
-      return sum.at[i] + (out < cap.at[i] ? out : cap.at[i]);
+      const float far = (below > above ? below : above) * weight.at[i], cost = far > 0 ? far : 0.0F;
+      return sum.at[i] + (cost < cap.at[i] ? cost : cap.at[i]);
     });
   }
   static Floats add_missing(const Floats& sum, const std::uint32_t* codes, const std::uint32_t* bits,

@@ -20,6 +20,7 @@ struct QueryView {
   const std::uint8_t* units;      // of differing codes
   std::size_t code_columns;
   const float* numbers;           // padded to `wide_lanes`
+  const float* weights;           // of a unit of difference in each number; padded
   std::size_t number_columns;
   const std::uint32_t* bits;      // of each code: bit code mod 32; padded
   const float* code_costs;        // padded

@@ -9,6 +9,7 @@
 
 #include "best.hpp"
 #include "pool.hpp"
+#include "starts.hpp"
 
 namespace jaxsynth {
 namespace {
@@ -139,16 +140,18 @@ class Group {
   std::vector<Probe<Collector>> probes_;
 };
 
-void seed(Probe<NearestRows>& probe, NearestRows& rows, std::size_t k) {
-  probe.seed(probe.nearest_block(), k + 1);
+void seed(Probe<NearestRows>& probe, NearestRows& rows, std::size_t block, std::size_t k) {
+  probe.seed(block, k + 1);
   rows.start_over();
 }
 
-// Runs `prepare(group, query)` for each query of a group, searches, and then `finish(group, i, query)`.
+// Runs `prepare(group, start)` for each query of a group, searches, and then `finish(group, i, query)`.
 template <class Collector, class Prepare, class Finish>
 Status search_all(const Index& index, std::size_t threads, const std::atomic<bool>& cancel, const Prepare& prepare,
                   const Finish& finish) {
-  const std::size_t queries = index.queries.rows;
+  std::vector<Start> starts;
+  if (Status status = find_starts(index, threads, cancel, starts); !status.ok()) return status;
+  const std::size_t queries = starts.size();
   const std::size_t size = group_size(queries, thread_count(threads, queries));
   const std::size_t groups = (queries + size - 1) / size;
   const auto worker = [&](BlockQueue& queue) -> Status {
@@ -156,10 +159,10 @@ Status search_all(const Index& index, std::size_t threads, const std::atomic<boo
     for (std::size_t number = 0; queue.take(number);) {
       const std::size_t first = number * size, end = std::min(queries, first + size);
       group.clear();
-      for (std::size_t query = first; query < end; ++query) prepare(group, query);
+      for (std::size_t at = first; at < end; ++at) prepare(group, starts[at]);
       group.search(queue);
       if (queue.stopped()) break;
-      for (std::size_t query = first; query < end; ++query) finish(group, query - first, query);
+      for (std::size_t at = first; at < end; ++at) finish(group, at - first, starts[at].query);
     }
     return {};
   };
@@ -171,9 +174,9 @@ Status search_all(const Index& index, std::size_t threads, const std::atomic<boo
 Status nearest(const Index& index, const NearestOptions& options, const std::atomic<bool>& cancel,
                const NearestOutput& output) {
   const std::size_t parts = options.ends.size(), k = options.k;
-  const auto prepare = [&](Group<NearestRows>& group, std::size_t query) {
-    group.add(query, NearestRows(options, query));
-    seed(group.probe(group.size() - 1), group.collector(group.size() - 1), k);
+  const auto prepare = [&](Group<NearestRows>& group, const Start& start) {
+    group.add(start.query, NearestRows(options, start.query));
+    seed(group.probe(group.size() - 1), group.collector(group.size() - 1), start.block, k);
   };
   const auto finish = [&](Group<NearestRows>& group, std::size_t i, std::size_t query) {
     for (std::size_t part = 0; part < parts; ++part) {
@@ -190,8 +193,8 @@ Status nearest(const Index& index, const NearestOptions& options, const std::ato
 
 Status count_within(const Index& index, std::span<const double> radii, bool exclude_self, std::size_t threads,
                     const std::atomic<bool>& cancel, std::span<std::int64_t> counts) {
-  const auto prepare = [&](Group<RowsWithin>& group, std::size_t query) {
-    group.add(query, RowsWithin(radii[query], exclude_self ? query : nothing));
+  const auto prepare = [&](Group<RowsWithin>& group, const Start& start) {
+    group.add(start.query, RowsWithin(radii[start.query], exclude_self ? start.query : nothing));
   };
   const auto finish = [&](Group<RowsWithin>& group, std::size_t i, std::size_t query) {
     counts[query] = group.collector(i).count();
@@ -207,7 +210,7 @@ Effort sample_effort(const Index& index, const NearestOptions& options) {
     const std::size_t row = i * index.queries.rows / count;
     NearestRows rows(options, row);
     Probe<NearestRows> probe(index, row, query, rows);
-    seed(probe, rows, options.k);
+    seed(probe, rows, nearest_leaf(index, query.view()), options.k);
     const Effort effort = probe.climb();
     sum.blocks += effort.blocks;
     sum.boxes += effort.boxes;

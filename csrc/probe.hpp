@@ -59,19 +59,6 @@ class Probe {
     renew();
   }
 
-  // The leaf that lies nearest at every turn.
-  std::size_t nearest_block() const {
-    if (index_.tree.nodes() == 0) return 0;
-    std::size_t node = 0, block = 0;
-    for (std::size_t left; (left = index_.tree.left_blocks(node)) != 0;) {
-      const float a = index_.kernels->box(view_, index_.tree.box(node + 1));
-      const float b = index_.kernels->box(view_, index_.tree.box(node + 2 * left));
-      block += b < a ? left : 0;
-      node += b < a ? 2 * left : 1;
-    }
-    return block;
-  }
-
   // All rows, by the tree.
   Effort climb() {
     Effort effort;
@@ -97,7 +84,8 @@ class Probe {
   void measure(std::size_t place) {
     const std::size_t row = index_.rows.row(place);
     if (!collector_.wants(row)) return;
-    const double found = distance(index_.rules, query_.cells.data(), index_.reference, row);
+    const double found = distance_at(index_.rules, index_.encoding, index_.rows, index_.reference,
+                                     query_.cells.data(), place);
     if (found <= collector_.limit()) collector_.offer(found, row);
   }
 

@@ -12,9 +12,9 @@ namespace {
 constexpr std::size_t least_queries = 1024;  // for fewer, a tree costs more to build than it saves
 constexpr std::size_t least_blocks = 8;
 constexpr std::size_t most_rows = std::size_t{1} << 32;
-// Blocks that are met in the order of the tree come from farther away than those of a scan.
-constexpr double block_cost = 1.5;
-constexpr double box_cost = 0.4;
+// In blocks of a scan: those a tree leads to have more rows that need a closer look, and come from farther away.
+constexpr double block_cost = 4;
+constexpr double box_cost = 1;
 
 std::vector<ColumnRule> rules_of(const Request& request) {
   std::vector<ColumnRule> rules;

@@ -117,7 +117,7 @@ class TreeBuilder {
       const float gap = number(column, rows[i / 2]) - number(column, rows[rows.size() / 2 + i / 2]);
       if (!std::isnan(gap)) sum += std::fabs(double{gap});
     }
-    return total == 0 ? 0 : sum / total;
+    return total == 0 ? 0 : sum / total * double{encoding_.numbers[column].weight};
   }
 
   // Orders the rows of a part by a column so far that a cut is right; returns the blocks on its left.

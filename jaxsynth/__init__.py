@@ -11,6 +11,7 @@ from importlib.metadata import version as _version
 from jaxsynth import datasets as datasets
 from jaxsynth.audit import AuditReport as AuditReport
 from jaxsynth.audit import audit as audit
+from jaxsynth.audit import releasable as releasable
 from jaxsynth.devices import use_all_cores as use_all_cores
 from jaxsynth.errors import JaxsynthError as JaxsynthError
 from jaxsynth.fitting import fit as fit

@@ -30,10 +30,25 @@ Train = Annotated[Path, typer.Option("--train", help="The table the generator wa
 Holdout = Annotated[Path, typer.Option("--holdout", help="Real rows the generator never saw.")]
 Json = Annotated[Path | None, typer.Option("-o", "--out", help="Write the result as JSON.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML report.")]
-GateNames = Annotated[str, typer.Option("--fail-on", help="Audits that must not fail, as in 'copies,dcr'.")]
+GateNames = Annotated[str, typer.Option("--fail-on", help="Audits that must not fail, as in 'copies,membership'.")]
+Names = Annotated[str, typer.Option("--audits", help="Which audits, as in 'copies,membership'; all if not given.")]
+Subgroups = Annotated[
+    list[str] | None, typer.Option("--subgroup", help="Column to break figures down by; may be repeated.")
+]
+Planted = Annotated[
+    float | None, typer.Option("--planted", help="Self-test with this share of planted copies, as in 0.005.")
+]
+Releasable = Annotated[
+    Path | None, typer.Option("--releasable", help="Also write a rounded report that may be released.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
 
-_GATE_GROUPS = {"copies": ("exact_copies", "near_copies")}
+_GATE_GROUPS = {
+    "copies": ("exact_copies", "near_copies"),
+    "distance": ("dcr", "nndr", "dcr_share"),
+    "membership": "membership_", "singling_out": "singling_out_", "inference": "inference_",
+}  # fmt: skip
 
 
 @app.command()
@@ -142,14 +157,31 @@ def audit(
     schema: SchemaFile = None,
     out: Json = None,
     html: Html = None,
+    audits: Names = "",
+    subgroup: Subgroups = None,
+    planted: Planted = None,
+    releasable: Releasable = None,
     fail_on: GateNames = "",
     seed: Seed = 0,
+    quiet: Quiet = False,
 ) -> None:
-    """Screen synthetic rows for copies of training rows, against real holdout rows as the baseline."""
+    """Attack synthetic rows and say what they give away of training rows, beside what real holdout rows do."""
     from jaxsynth.audit import audit as run
     from jaxsynth.report import report
 
-    result = run(synthetic, train=train, holdout=holdout, schema=_schema(schema), seed=seed)
+    if releasable:
+        _refuse_uncharged(releasable)
+    result = run(
+        synthetic,
+        train=train,
+        holdout=holdout,
+        schema=_schema(schema),
+        audits=_names(audits) or None,  # type: ignore[arg-type]  # checked there
+        subgroups=subgroup or (),
+        planted=planted,
+        seed=seed,
+        progress=False if quiet else None,
+    )
     gates = _gates(fail_on, [r.name for r in result.results])
     if out:
         result.save(out)
@@ -160,6 +192,15 @@ def audit(
     if failed:
         _say(f"gate not held: {', '.join(failed)}")
         raise typer.Exit(1)
+
+
+def _refuse_uncharged(path: Path) -> NoReturn:
+    """No audit of this release charges what it reads, so that none may leave by this way."""
+    raise AuditError(
+        f"--releasable {path}: audits read training rows without a charge to a privacy budget, so no report of "
+        "theirs is released from here; keep the internal report (-o), or decide yourself, in Python, about "
+        "jaxsynth.releasable(report), which is rounded but not private"
+    )
 
 
 @app.command()
@@ -197,12 +238,19 @@ def _read(path: Path, nan_as_null: bool) -> Any:
     return nan_to_null(path) if nan_as_null else as_table(path)
 
 
+def _names(text: str) -> list[str]:
+    return [n.strip() for n in text.split(",") if n.strip()]
+
+
 def _gates(text: str, known: Sequence[str]) -> list[str]:
-    asked = [n.strip() for n in text.split(",") if n.strip()]
-    names = [name for n in asked for name in _GATE_GROUPS.get(n, (n,))]
-    for name in names:
-        if name not in known:
-            raise AuditError(f"--fail-on {name!r} is no audit; choose from {', '.join(known)}")
+    """Results that are named, one by one or by the group of audits that they belong to."""
+    names: list[str] = []
+    for asked in _names(text):
+        group = _GATE_GROUPS.get(asked, (asked,))
+        found = [k for k in known if (k.startswith(group) if isinstance(group, str) else k in group)]
+        if not found:
+            raise AuditError(f"--fail-on {asked!r} is no audit that was run; choose from {', '.join(known)}")
+        names += found
     return names
 
 

@@ -8,36 +8,53 @@ of few distinct rows holds copies by chance. The second is why every share is se
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jaxsynth.audit.intervals import detectable_share, newcombe, quantile, wilson
-from jaxsynth.audit.result import AuditResult
+from jaxsynth.audit.intervals import (
+    CONFIDENCE,
+    Floats,
+    detectable_share,
+    newcombe,
+    quantile,
+    wilson,
+    z_two_sided,
+)
+from jaxsynth.audit.result import AuditResult, Question
 from jaxsynth.audit.verdict import SHARE
 
 NEAR_PROBABILITY = 0.01
+COPIER = "The attacker has the released rows and takes those that look copied for real patients."
+EXACT = Question(
+    name="exact_copies",
+    title="Exact copies (copying screen)",
+    question="Does the generator repeat training rows more often than unseen real rows repeat them by chance?",
+    threat=COPIER,
+    unit="share of rows",
+    rule=SHARE,
+)
+NEAR = Question(
+    name="near_copies",
+    title="Near copies (copying screen)",
+    question="Does the generator place rows closer to training rows than nearly all unseen real rows are?",
+    threat=COPIER,
+    unit="share of rows",
+    rule=SHARE,
+)
 
 
-def exact_copies(synthetic: NDArray[np.float64], holdout: NDArray[np.float64], *, seed: int) -> AuditResult:
+def exact_copies(synthetic: Floats, holdout: Floats, *, seed: int, confidence: float = CONFIDENCE) -> AuditResult:
     """Share of rows that equal a training row in every modelled column.
 
     Args:
         synthetic: distance of each synthetic row to its nearest training row. Shape (s,).
         holdout: the same for each holdout row. Shape (h,).
         seed: recorded only; nothing here is drawn.
+        confidence: of the limits.
     """
-    return _compare(
-        "exact_copies",
-        "Exact copies (copying screen)",
-        "Does the generator repeat training rows more often than unseen real rows repeat them by chance?",
-        int(np.sum(synthetic == 0)),
-        len(synthetic),
-        int(np.sum(holdout == 0)),
-        len(holdout),
-        seed,
-    )
+    copies = int(np.sum(synthetic == 0)), int(np.sum(holdout == 0))
+    return _compare(EXACT, copies, (len(synthetic), len(holdout)), seed=seed, confidence=confidence)
 
 
-def near_copies(synthetic: NDArray[np.float64], holdout: NDArray[np.float64], *, seed: int) -> AuditResult:
+def near_copies(synthetic: Floats, holdout: Floats, *, seed: int, confidence: float = CONFIDENCE) -> AuditResult:
     """Share of rows at most as far from training as the closest 1 % of real unseen rows.
 
     The holdout is cut into two random halves, and each half is counted at the 1st percentile of the other:
@@ -46,35 +63,33 @@ def near_copies(synthetic: NDArray[np.float64], holdout: NDArray[np.float64], *,
 
     Args:
         synthetic: distance of each synthetic row to its nearest training row. Shape (s,).
-        holdout: the same for each holdout row, at least two. Shape (h,).
+        holdout: the same for each holdout row. Shape (h,).
         seed: decides the halves.
+        confidence: of the limits.
     """
     order = np.random.default_rng([seed, 1]).permutation(len(holdout))
-    halves = np.sort(holdout[order[::2]]), np.sort(holdout[order[1::2]])
+    first, second = np.sort(holdout[order[::2]]), np.sort(holdout[order[1::2]])
+    halves = (first, second) if len(second) else (first, first)
     thresholds = [quantile(half, NEAR_PROBABILITY) for half in halves]
     real = sum(int(np.sum(half <= t)) for half, t in zip(halves, reversed(thresholds), strict=True))
-    return _compare(
-        "near_copies",
-        "Near copies (copying screen)",
-        "Does the generator place rows closer to training rows than nearly all unseen real rows are?",
-        float(np.mean([np.sum(synthetic <= t) for t in thresholds])),
-        len(synthetic),
-        real,
-        len(holdout),
-        seed,
-    )
+    near = float(np.mean([np.sum(synthetic <= t) for t in thresholds]))
+    counts = near, min(real, len(holdout))
+    return _compare(NEAR, counts, (len(synthetic), len(holdout)), seed=seed, confidence=confidence)
 
 
 def _compare(
-    name: str, title: str, question: str, hits: float, n: int, real_hits: int, real_n: int, seed: int
+    question: Question, hits: tuple[float, float], rows: tuple[int, int], *, seed: int, confidence: float
 ) -> AuditResult:
-    share, real, excess = wilson(hits, n), wilson(real_hits, real_n), newcombe(hits, n, real_hits, real_n)
-    detectable = detectable_share(n, real_hits, real_n, found=SHARE.found)
-    return AuditResult(
-        name=name, title=title, question=question,
-        estimate=share.estimate, low=share.low, high=share.high,
-        baseline=real.estimate, baseline_low=real.low, baseline_high=real.high,
-        excess=excess.estimate, excess_low=excess.low, excess_high=excess.high,
-        detectable=detectable, n=n, n_baseline=real_n, unit="share of rows",
-        verdict=SHARE.verdict(excess, detectable), seed=seed,
-    )  # fmt: skip
+    z = z_two_sided(confidence)
+    (mine, real), (n, real_n) = hits, rows
+    return AuditResult.of(
+        question,
+        estimate=wilson(mine, n, z=z),
+        baseline=wilson(real, real_n, z=z),
+        excess=newcombe(mine, n, real, real_n, z=z),
+        detectable=detectable_share(n, real, real_n, found=question.rule.found, z=z),
+        n=n,
+        n_baseline=real_n,
+        seed=seed,
+        confidence=confidence,
+    )

@@ -49,12 +49,13 @@ def wilson(count: float, n: int, *, z: float | None = None) -> Interval:
     return Interval(share, max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share)))
 
 
-def newcombe(count_a: float, n_a: int, count_b: float, n_b: int) -> Interval:
+def newcombe(count_a: float, n_a: int, count_b: float, n_b: int, *, z: float | None = None) -> Interval:
     """Bound the difference of two independent shares, a minus b, from their Wilson limits.
 
     Newcombe (1998), "Interval estimation for the difference between independent proportions", method 10.
+    `z` as in `wilson`.
     """
-    a, b = wilson(count_a, n_a), wilson(count_b, n_b)
+    a, b = wilson(count_a, n_a, z=z), wilson(count_b, n_b, z=z)
     difference = a.estimate - b.estimate
     low = difference - math.hypot(a.estimate - a.low, b.high - b.estimate)
     high = difference + math.hypot(a.high - a.estimate, b.estimate - b.low)
@@ -62,7 +63,13 @@ def newcombe(count_a: float, n_a: int, count_b: float, n_b: int) -> Interval:
 
 
 def detectable_share(
-    n_a: int, count_b: int, n_b: int, *, found: Callable[[Interval], bool], power: float = POWER
+    n_a: int,
+    count_b: float,
+    n_b: int,
+    *,
+    found: Callable[[Interval], bool],
+    power: float = POWER,
+    z: float | None = None,
 ) -> float:
     """Find the smallest excess of share a over share b that `found` would call with probability `power`.
 
@@ -75,22 +82,23 @@ def detectable_share(
         n_b: trials behind share b.
         found: whether a Newcombe interval of the difference counts as found; monotone in share a.
         power: the wanted probability.
+        z: that of the interval, as in `wilson`.
 
     Returns:
         A difference of shares; 1.0, the largest there is, where no count would be called.
     """
-    if not found(newcombe(n_a, n_a, count_b, n_b)):
+    if not found(newcombe(n_a, n_a, count_b, n_b, z=z)):
         return 1.0
     lowest, highest = -1, n_a
     while highest - lowest > 1:
         middle = (lowest + highest) // 2
-        if found(newcombe(middle, n_a, count_b, n_b)):
+        if found(newcombe(middle, n_a, count_b, n_b, z=z)):
             highest = middle
         else:
             lowest = middle
-    z = NormalDist().inv_cdf(power)
+    one_sided = NormalDist().inv_cdf(power)
     # Half a count less: `count >= c` and `count > c - 1/2` are one event, and the normal limit sits between.
-    a, b = wilson(max(highest - 0.5, 0.0), n_a, z=z), wilson(count_b, n_b, z=z)
+    a, b = wilson(max(highest - 0.5, 0.0), n_a, z=one_sided), wilson(count_b, n_b, z=one_sided)
     difference = a.estimate - b.estimate + math.hypot(a.high - a.estimate, b.estimate - b.low)
     return min(1.0, max(0.0, difference))
 
@@ -106,27 +114,6 @@ def quantile(ordered: Floats, p: float) -> float:
     return float(ordered[rank(len(ordered), p) - 1])
 
 
-def quantile_resamples(ordered: Floats, p: float, n: int, rng: np.random.Generator, resamples: int) -> Floats:
-    """Draw the `p` quantile of `resamples` bootstrap samples of size `n`, without drawing them.
-
-    The r-th smallest of n uniforms is Beta(r, n + 1 - r), and a resample's r-th smallest value is the one
-    at that place of the sorted sample: the bootstrap distribution is exact and costs one draw a resample.
-
-    Args:
-        ordered: the observed sample in ascending order. Shape (m,).
-        p: which quantile.
-        n: rows of each resample.
-        rng: where the draws come from.
-        resamples: how many.
-
-    Returns:
-        Float64 of shape (resamples,).
-    """
-    r = rank(n, p)
-    places = (rng.beta(r, n + 1 - r, resamples) * len(ordered)).astype(np.int64)
-    return ordered[np.minimum(places, len(ordered) - 1)]
-
-
 def percentile(estimate: float, resampled: Floats, confidence: float = CONFIDENCE) -> Interval:
     """Return the percentile bootstrap interval (Efron 1979), widened to hold the estimate itself."""
     tail = (1 - confidence) / 2
@@ -140,19 +127,15 @@ def shortfall(value: Floats | float, baseline: Floats | float) -> Floats:
     return np.divide(np.subtract(baseline, value), baseline, out=out, where=np.greater(baseline, 0))
 
 
-def detectable_shortfall(
-    ordered: Floats, p: float, n_a: int, rng: np.random.Generator, confidence: float = CONFIDENCE
-) -> float:
+def detectable_shortfall(ordered: Floats, p: float, drawn: Floats, confidence: float = CONFIDENCE) -> float:
     """Find the smallest relative shortfall of a quantile that the interval could have told from none.
 
-    The standard error under no shortfall comes from resamples of the baseline at both sample sizes. On a
-    lattice of values the next lower one must be reached as well, however small that error is.
+    On a lattice of values the next lower one must be reached as well, however small the standard error is.
 
     Args:
         ordered: the baseline sample in ascending order. Shape (m,).
         p: which quantile.
-        n_a: size of the sample that is compared with it.
-        rng: where the resamples come from.
+        drawn: resampled shortfalls, which have the interval's standard error.
         confidence: that of the interval.
 
     Returns:
@@ -162,8 +145,5 @@ def detectable_shortfall(
     below = ordered[: np.searchsorted(ordered, at)]
     if at <= 0 or len(below) == 0:
         return 1.0
-    other = quantile_resamples(ordered, p, n_a, rng, RESAMPLES)
-    own = quantile_resamples(ordered, p, len(ordered), rng, RESAMPLES)
-    error = float(np.std(shortfall(other, own)))
-    effect = (z_two_sided(confidence) + NormalDist().inv_cdf(POWER)) * error
+    effect = (z_two_sided(confidence) + NormalDist().inv_cdf(POWER)) * float(np.std(drawn))
     return min(1.0, max(effect, (at - float(below[-1])) / at))

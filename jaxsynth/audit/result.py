@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jaxsynth.atomic import write_bytes
-from jaxsynth.audit.verdict import Verdict
+from jaxsynth.audit.intervals import CONFIDENCE, Interval
+from jaxsynth.audit.verdict import Rule, Verdict
 from jaxsynth.errors import AuditError
 
+ExcessKind = Literal["difference", "shortfall", "residual"]
+
 _FORMAT = "jaxsynth-audit"
-_VERSION = 1
+_VERSION = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What an audit asks, the same for every table.
+
+    Attributes:
+        name: machine name, such as "exact_copies".
+        title: name for people.
+        question: one sentence: what the figure speaks of.
+        threat: the threat model: what the attacker has, knows and wants, in one sentence.
+        unit: of the figure, such as "share of rows".
+        rule: which excess matters.
+        excess: how the figure is set against its baseline; see `AuditResult.excess_kind`.
+    """
+
+    name: str
+    title: str
+    question: str
+    threat: str
+    unit: str
+    rule: Rule
+    excess: ExcessKind = "difference"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,27 +48,31 @@ class AuditResult:
     """One figure, what it is compared with, and what follows.
 
     Attributes:
-        name: machine name: "exact_copies", "near_copies", "dcr" or "nndr".
+        name: machine name, such as "exact_copies".
         title: name for people.
-        question: one sentence: which threat the figure speaks of.
+        question: one sentence: what the figure speaks of.
+        threat: the threat model: what the attacker has, knows and wants.
         estimate: the figure for the synthetic rows, in `unit`; with limits `low` and `high`.
         baseline: the same figure for holdout rows against the same training rows (real-vs-real), with limits.
-        excess: synthetic compared with the baseline, positive = closer to the training rows: a difference
-            for shares, a relative shortfall for distances and ratios; with limits.
+        excess: synthetic compared with the baseline, positive = more is given away; with limits.
         detectable: the smallest excess that would have been found with 80 % power at 5 %; 1.0, the largest
             there is, if none would.
         n: synthetic rows behind `estimate`.
         n_baseline: holdout rows behind `baseline`.
-        unit: "share of rows", "distance" or "ratio".
+        unit: of `estimate` and `baseline`, such as "share of rows", "distance" or "AUC".
         verdict: "pass", "fail" or "underpowered".
         seed: the audit's seed.
-        confidence: coverage of the limits, rows taken as independent. The excess limits of "dcr" and "nndr",
-            two questions put to the same distances, cover both at once (each is a 97.5 % interval).
+        confidence: coverage of the limits. Excess limits of questions that are put to the same values, "dcr" and
+            "nndr" or the three of a membership attack, cover all of these at once (Bonferroni).
+        excess_kind: "difference" of the two figures; "shortfall", how far the figure lies below the baseline, of
+            the baseline; or "residual" risk, the difference of what the baseline left to succeed.
+        epsilon: what reading the training rows was charged to the privacy budget; None: nothing was charged.
     """
 
     name: str
     title: str
     question: str
+    threat: str
     estimate: float
     low: float
     high: float
@@ -57,7 +88,39 @@ class AuditResult:
     unit: str
     verdict: Verdict
     seed: int
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
+    excess_kind: ExcessKind = "difference"
+    epsilon: float | None = None
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the figure is a share, to be read as a percentage."""
+        return self.unit.startswith("share")
+
+    @classmethod
+    def of(
+        cls,
+        question: Question,
+        *,
+        estimate: Interval,
+        baseline: Interval,
+        excess: Interval,
+        detectable: float,
+        n: int,
+        n_baseline: int,
+        seed: int,
+        confidence: float = CONFIDENCE,
+    ) -> AuditResult:
+        """Judge an excess by the question's rule."""
+        return cls(
+            name=question.name, title=question.title, question=question.question, threat=question.threat,
+            estimate=estimate.estimate, low=estimate.low, high=estimate.high,
+            baseline=baseline.estimate, baseline_low=baseline.low, baseline_high=baseline.high,
+            excess=excess.estimate, excess_low=excess.low, excess_high=excess.high,
+            detectable=detectable, n=n, n_baseline=n_baseline, unit=question.unit,
+            verdict=question.rule.verdict(excess, detectable), seed=seed, confidence=confidence,
+            excess_kind=question.excess,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,17 +141,75 @@ class DistanceCurve:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupAudit:
+    """All figures of one group of patients.
+
+    Attributes:
+        by: the column that names the group, or "outlyingness".
+        group: the level, or "tenth 1" to "tenth 10", the most outlying.
+        results: as for the whole table; limits cover all groups of this breakdown together.
+    """
+
+    by: str
+    group: str
+    results: tuple[AuditResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTest:
+    """What the audit says of the same table with copies planted in it.
+
+    Attributes:
+        share: of the synthetic rows that were replaced by training rows.
+        rows: how many these are.
+        results: the copying screens of the planted table.
+    """
+
+    share: float
+    rows: int
+    results: tuple[AuditResult, ...]
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """Names of the screens that fail, as they should."""
+        return tuple(r.name for r in self.results if r.verdict == "fail")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VulnerableRecord:
+    """A training row that an attacker would single out first.
+
+    Attributes:
+        row: its position in the training table, from 0.
+        outlyingness: mean distance to its five nearest other training rows.
+        suspicion: the percentile, 0 to 100, of its membership score among those of unseen rows; None where the
+            row was not attacked.
+    """
+
+    row: int
+    outlyingness: float
+    suspicion: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditReport:
-    """All results of one audit. There is no overall score: each result answers its own question.
+    """All results of one audit, for the owner of the data. There is no overall score.
+
+    An internal report: it says where training rows lie and which of them stand out, and none of it was charged
+    to a privacy budget. `releasable` gives what may be shown to others.
 
     Attributes:
         results: one for each figure.
+        groups: the same figures by subgroup and by outlyingness.
         curves: the distributions behind the distance figures.
+        self_test: what the audit says with planted copies; None where none were planted.
+        vulnerable: the most outlying training rows, most outlying first.
         n_train: training rows.
         n_holdout: holdout rows.
         n_synthetic: synthetic rows.
-        seed: what the split of the holdout and the resamples were drawn from.
+        seed: what splits, targets and resamples were drawn from.
         schema_digest: SHA-256 of the schema that decided which columns were compared, and how.
+        audience: "internal".
     """
 
     results: tuple[AuditResult, ...]
@@ -98,6 +219,10 @@ class AuditReport:
     n_synthetic: int
     seed: int
     schema_digest: str
+    groups: tuple[GroupAudit, ...] = ()
+    self_test: SelfTest | None = None
+    vulnerable: tuple[VulnerableRecord, ...] = ()
+    audience: str = "internal"
 
     def __getitem__(self, name: str) -> AuditResult:
         for result in self.results:
@@ -111,11 +236,8 @@ class AuditReport:
         return tuple(r.name for r in self.results if r.verdict == "fail")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON values: counts, estimates and quantiles, no cell of any table."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        values["results"] = [asdict(r) for r in self.results]
-        values["curves"] = [{k: _listed(v) for k, v in asdict(c).items()} for c in self.curves]
-        return {"format": _FORMAT, "version": _VERSION, **values}
+        """Return the report as JSON values: counts, estimates, quantiles and row numbers, no cell of any table."""
+        return {"format": _FORMAT, "version": _VERSION, **_listed(asdict(self))}
 
     @classmethod
     def from_json(cls, data: Any, *, what: str = "audit") -> AuditReport:
@@ -131,9 +253,7 @@ class AuditReport:
             raise AuditError(f"{what}: report version {version!r}, this release reads up to {_VERSION}; upgrade")
         values = {k: v for k, v in data.items() if k not in {"format", "version"}}
         try:
-            results = tuple(AuditResult(**r) for r in values.pop("results"))
-            curves = tuple(DistanceCurve(**{k: _tupled(v) for k, v in c.items()}) for c in values.pop("curves"))
-            return cls(results=results, curves=curves, **values)
+            return cls(**{name: _READ.get(name, _as_is)(value) for name, value in values.items()})
         except (AttributeError, KeyError, TypeError) as error:
             raise AuditError(f"{what}: an incomplete audit report ({error}); write it anew") from error
 
@@ -152,11 +272,23 @@ class AuditReport:
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         counts = f"{self.n_synthetic} synthetic, {self.n_train} training, {self.n_holdout} holdout rows"
-        return "\n".join([*lines, counts])
+        return "\n".join([*lines, *self._notes(), counts, "internal: training rows were read; not for release"])
+
+    def _notes(self) -> list[str]:
+        """What stands out in the groups, and the self-test."""
+        failed = [
+            f"{g.by} {g.group}: {r.title} fails" for g in self.groups for r in g.results if r.verdict == "fail"
+        ]
+        if self.self_test is not None:
+            test = self.self_test
+            failed.append(
+                f"{test.rows} planted copies ({test.share:.2%}): found by {', '.join(test.found) or 'none'}"
+            )
+        return failed
 
 
 def _row(result: AuditResult) -> tuple[str, ...]:
-    show = "{:.2%}".format if result.unit == "share of rows" else "{:.4g}".format
+    show = "{:.2%}".format if result.is_share else "{:.4g}".format
     excess = f"{result.excess:+.2%} [{result.excess_low:+.2%}, {result.excess_high:+.2%}]"
     return (
         result.title,
@@ -169,8 +301,28 @@ def _row(result: AuditResult) -> tuple[str, ...]:
 
 
 def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, dict):
+        return {k: _listed(v) for k, v in value.items()}
+    return [_listed(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _results(values: Any) -> tuple[AuditResult, ...]:
+    return tuple(AuditResult(**r) for r in values)
+
+
+def _curve(value: Any) -> DistanceCurve:
+    points = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(value).items()}
+    return DistanceCurve(**points)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "results": _results,
+    "curves": lambda values: tuple(_curve(c) for c in values),
+    "groups": lambda values: tuple(GroupAudit(**{**g, "results": _results(g["results"])}) for g in values),
+    "self_test": lambda v: None if v is None else SelfTest(**{**v, "results": _results(v["results"])}),
+    "vulnerable": lambda values: tuple(VulnerableRecord(**v) for v in values),
+}

@@ -1,28 +1,46 @@
-"""`audit`: read three tables, check that they can be compared, search, ask the questions."""
+"""`audit`: read three tables, collect the evidence of each audit, judge it over all rows and in groups."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args
 
-import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from jaxsynth.audit.copies import exact_copies, near_copies
-from jaxsynth.audit.distance import curve, dcr, nndr, ratios
-from jaxsynth.audit.intervals import newcombe
-from jaxsynth.audit.result import AuditReport
-from jaxsynth.audit.verdict import SHARE
+from jaxsynth.audit.copying import CopyEvidence, copying
+from jaxsynth.audit.density import membership_density
+from jaxsynth.audit.evidence import Evidence
+from jaxsynth.audit.features import membership_features
+from jaxsynth.audit.groups import Labels, break_down, by_column, by_outlyingness
+from jaxsynth.audit.inference import inferences
+from jaxsynth.audit.inputs import AuditTables, read_tables, refuse_overlap
+from jaxsynth.audit.likelihood_ratio import shadow_membership
+from jaxsynth.audit.linkability import linkability
+from jaxsynth.audit.membership import MembershipEvidence
+from jaxsynth.audit.outlying import outlyingness, outlyingness_of, vulnerable_records
+from jaxsynth.audit.planted import check_planted, self_test
+from jaxsynth.audit.progress import Tell, progress_of
+from jaxsynth.audit.result import AuditReport, AuditResult, GroupAudit, SelfTest, VulnerableRecord
+from jaxsynth.audit.share import share_closer
+from jaxsynth.audit.singling_out import singling_out
 from jaxsynth.errors import AuditError
-from jaxsynth.neighbours import Cells, read_cells, search
+from jaxsynth.neighbours import read_cells
 from jaxsynth.schema import Schema
-from jaxsynth.tables import as_table, check_finite
 
-_LEAST_ROWS = {
-    "synthetic": (1, "nothing to audit"),
-    "train": (2, "the distance ratio needs two neighbours"),
-    "holdout": (2, "one half sets a threshold that the other is held against"),
-}
-_OVERLAP_SAMPLE = 1000
+AuditName = Literal["copies", "membership", "singling_out", "linkability", "inference"]
+AUDITS: tuple[AuditName, ...] = get_args(AuditName)
+_LISTED = 20  # vulnerable records
+
+
+class Shadows(Protocol):
+    """What `jaxsynth.shadows` returns: tables released by shadow generators, and which pool rows each has seen."""
+
+    @property
+    def releases(self) -> tuple[pa.Table, ...]: ...
+    @property
+    def inside(self) -> NDArray[Any]: ...
 
 
 def audit(
@@ -31,101 +49,159 @@ def audit(
     train: Any,
     holdout: Any,
     schema: Schema | None = None,
+    audits: Sequence[AuditName] | None = None,
+    subgroups: Sequence[str] = (),
+    secrets: Sequence[str] | None = None,
+    shadows: Shadows | None = None,
+    planted: float | None = None,
     seed: int = 0,
     threads: int = 0,
+    progress: bool | None = None,
 ) -> AuditReport:
-    """Screen a synthetic table for copies of training rows, against real rows the generator has not seen.
+    """Attack a synthetic table as an outsider would, and say what it gives away of the training rows.
 
-    Every figure is computed for the synthetic rows and for the holdout rows, both against the same training
-    rows, and judged by the excess of the first over the second; `jaxsynth.audit.verdict` has the rule. The
-    screens find copying. Passing them does not show that a table is private.
+    Every figure has a baseline of real rows the generator has not seen, and is judged by its excess over it;
+    `jaxsynth.audit.verdict` has the rules. A failed audit shows a leak. A passed one shows that these attacks,
+    on this many rows, found none: it is no proof of privacy, which only training with a privacy budget gives.
 
     Args:
         synthetic: the generated table; anything `jaxsynth` takes for a table, at least 1 row.
         train: the table the generator was fitted to, at least 2 rows.
         holdout: rows of the same population that the generator has not seen, split off at random (by
-            person, where persons have several rows), at least 2 rows, some 1,500 for all to pass.
+            person, where persons have several rows), at least 4 rows, some 1,500 for copying screens to pass.
         schema: which columns count and their bounds; inferred from `train` if None. Identifier and text
             columns are left out, and each table may have further columns.
-        seed: non-negative; decides the split of the holdout and the resamples. One seed, one report.
+        audits: any of "copies", "membership", "singling_out", "linkability" and "inference"; None: all, but the
+            last two only where there are two columns.
+        subgroups: columns of few values to break every figure down by. Every figure is broken down by how
+            outlying patients are as well.
+        secrets: the columns that "inference" guesses, each from all others; None: every modelled column.
+        shadows: what `jaxsynth.shadows` made of the same `train` and `holdout`, for membership by likelihood
+            ratios; None: without.
+        planted: also judge copying as if this share of synthetic rows were training rows; None: no self-test.
+        seed: non-negative; decides splits, targets, resamples. One seed, one report.
         threads: how many threads search; 0: one for each core.
+        progress: show what is being done on stderr; None shows it on a terminal. Ctrl-C ends an audit at once.
 
     Returns:
-        Results "exact_copies", "near_copies", "dcr" and "nndr", and the curves of the last two.
+        An internal report: results, groups, curves, vulnerable records.
 
     Raises:
         TableError: a table is unreadable or holds NaN or infinite cells.
         AuditError: a modelled column is missing or of another type than the schema says, a table has too few
-            rows, the holdout overlaps the training table, or `seed` or `threads` is negative.
+            rows, the holdout overlaps the training table, or an argument is out of range.
 
     Example:
         >>> import pyarrow as pa
         >>> rows = pa.table({"x": [0.1, 0.5, 0.9, 1.7]})
-        >>> report = audit(rows, train=rows, holdout=pa.table({"x": [0.2, 0.4, 0.8, 1.6]}))
+        >>> report = audit(rows, train=rows, holdout=pa.table({"x": [0.2, 0.4, 0.8, 1.6]}), audits=["copies"])
         >>> report["exact_copies"].estimate, report["exact_copies"].baseline
         (1.0, 0.0)
     """
+    _check(audits, seed, planted)
+    tables = read_tables(synthetic, train, holdout, schema, threads=threads)
+    asked = _applicable(tables) if audits is None else tuple(audits)
+    columns = [by_column(tables, name) for name in subgroups]
+    run = _Run(tables, seed, secrets, shadows)
+    with progress_of(len(asked) + 3, show=progress) as tell:
+        tell("nearest training rows")
+        copies = run.copies()
+        evidence = [e for name in asked for e in run.evidence(name, copies, tell)]
+        tell("outlying records")
+        deciles, vulnerable = run.outlying(copies, evidence)
+        tell("groups and intervals")
+        return _report(
+            tables,
+            seed,
+            results=tuple(r for e in evidence for r in e.results(seed=seed)),
+            groups=tuple(g for labels in (*columns, deciles) for g in break_down(evidence, labels, seed=seed)),
+            copies=copies if "copies" in asked else None,
+            self_test=None if planted is None else self_test(tables, copies, planted, seed=seed),
+            vulnerable=vulnerable,
+        )
+
+
+def _check(audits: Sequence[str] | None, seed: int, planted: float | None) -> None:
     if seed < 0:
         raise AuditError(f"seed is {seed}; give a non-negative integer")
-    sources = {"synthetic": synthetic, "train": train, "holdout": holdout}
-    tables = {what: as_table(source, what=what) for what, source in sources.items()}
-    if schema is None:
-        check_finite(tables["train"], what="train")
-        schema = Schema.infer(tables["train"])
-    cells = {what: read_cells(table, schema, what=what) for what, table in tables.items()}
-    _require_rows({what: table.num_rows for what, table in tables.items()})
-    near = {w: search(cells["train"], cells[w], schema, k=2, threads=threads) for w in ("synthetic", "holdout")}
-    generated, real = near["synthetic"].distances, near["holdout"].distances
-    _refuse_overlap(cells["train"], real[:, 0], schema, seed=seed, threads=threads)
-    return _report(generated, real, n_train=tables["train"].num_rows, digest=schema.digest, seed=seed)
+    for name in audits or ():
+        if name not in AUDITS:
+            raise AuditError(f"audits: {name!r} is no audit; choose from {', '.join(AUDITS)}")
+    if audits is not None and not audits:
+        raise AuditError("audits: none is named; leave it out for all")
+    if planted is not None:
+        check_planted(planted)
 
 
-def _require_rows(counts: dict[str, int]) -> None:
-    for what, n in counts.items():
-        least, why = _LEAST_ROWS[what]
-        if n < least:
-            raise AuditError(f"{what}: {n} rows, an audit needs at least {least} ({why}); give a larger table")
+def _applicable(tables: AuditTables) -> tuple[AuditName, ...]:
+    return AUDITS if len(tables.schema.modelled) > 1 else AUDITS[:3]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One audit of these tables."""
+
+    tables: AuditTables
+    seed: int
+    secrets: Sequence[str] | None
+    shadows: Shadows | None
+
+    def copies(self) -> CopyEvidence:
+        found = copying(self.tables)
+        refuse_overlap(self.tables, int((found.real.distances[:, 0] == 0).sum()), seed=self.seed)
+        return found
+
+    def evidence(self, name: AuditName, copies: CopyEvidence, tell: Tell) -> tuple[Evidence, ...]:
+        tell(name.replace("_", " "))
+        collect: dict[AuditName, Callable[[], tuple[Evidence, ...]]] = {
+            "copies": lambda: (copies, share_closer(self.tables, seed=self.seed)),
+            "membership": self.membership,
+            "singling_out": lambda: singling_out(self.tables, seed=self.seed),
+            "linkability": lambda: (linkability(self.tables, seed=self.seed),),
+            "inference": lambda: inferences(self.tables, seed=self.seed, secrets=self.secrets),
+        }
+        return collect[name]()
+
+    def membership(self) -> tuple[MembershipEvidence, ...]:
+        tables, seed = self.tables, self.seed
+        found = (membership_density(tables, seed=seed), membership_features(tables, seed=seed))
+        if self.shadows is None:
+            return found
+        releases = [
+            read_cells(release, tables.schema, what=f"shadow {i}")
+            for i, release in enumerate(self.shadows.releases)
+        ]
+        return (*found, *shadow_membership(tables, releases, self.shadows.inside, seed=seed))
+
+    def outlying(
+        self, copies: CopyEvidence, evidence: Sequence[Evidence]
+    ) -> tuple[Labels, tuple[VulnerableRecord, ...]]:
+        own = outlyingness(self.tables)
+        seen = outlyingness_of(self.tables, self.tables.holdout)
+        labels = by_outlyingness(own, seen, synthetic=copies.mine.rows, holdout=copies.real.rows)
+        membership = [e for e in evidence if isinstance(e, MembershipEvidence)]
+        return labels, vulnerable_records(own, _LISTED, evidence=membership[-1] if membership else None)
 
 
 def _report(
-    synthetic: NDArray[np.float64], holdout: NDArray[np.float64], *, n_train: int, digest: str, seed: int
+    tables: AuditTables,
+    seed: int,
+    *,
+    results: tuple[AuditResult, ...],
+    groups: tuple[GroupAudit, ...],
+    copies: CopyEvidence | None,
+    self_test: SelfTest | None,
+    vulnerable: tuple[VulnerableRecord, ...],
 ) -> AuditReport:
-    """All questions, from the two nearest distances of each row. Shapes (s, 2) and (h, 2)."""
-    nearest = synthetic[:, 0], holdout[:, 0]
-    ratio = ratios(synthetic), ratios(holdout)
     return AuditReport(
-        results=(
-            exact_copies(*nearest, seed=seed),
-            near_copies(*nearest, seed=seed),
-            dcr(*nearest, seed=seed),
-            nndr(*ratio, seed=seed),
-        ),
-        curves=(curve("dcr", *nearest), curve("nndr", *ratio)),
-        n_train=n_train,
-        n_holdout=len(holdout),
-        n_synthetic=len(synthetic),
+        results=results,
+        groups=groups,
+        curves=() if copies is None else copies.curves,
+        self_test=self_test,
+        vulnerable=vulnerable,
+        n_train=len(tables.train[0]),
+        n_holdout=len(tables.holdout[0]),
+        n_synthetic=len(tables.synthetic[0]),
         seed=seed,
-        schema_digest=digest,
+        schema_digest=tables.schema.digest,
     )
-
-
-def _refuse_overlap(
-    train: Cells, nearest: NDArray[np.float64], schema: Schema, *, seed: int, threads: int
-) -> None:
-    """Refuse a holdout that holds training rows: its baseline would excuse every copy.
-
-    Where rows repeat by chance, training rows repeat one another as often as holdout rows repeat them: the
-    share of training rows with a second row at distance 0 says how many repetitions to expect.
-    """
-    copies, n = int(np.sum(nearest == 0)), len(nearest)
-    if copies <= SHARE.margin * n:
-        return
-    size = min(_OVERLAP_SAMPLE, len(train[0]))
-    rows = np.sort(np.random.default_rng([seed, 3]).permutation(len(train[0]))[:size])
-    repeated = search(train, tuple(a.take(rows) for a in train), schema, k=2, threads=threads).distances[:, 1] == 0
-    expected = int(repeated.sum())
-    if newcombe(copies, n, expected, size).low > SHARE.margin:
-        raise AuditError(
-            f"holdout: {copies} of {n} rows are also in train, {expected / size:.1%} are expected by chance; "
-            "split the real table once, without replacement, and fit on the training part only"
-        )

@@ -48,3 +48,9 @@ SHARE = Rule(tolerance=0.001, margin=0.01)
 
 DISTANCE = Rule(tolerance=0.02, margin=0.10)
 """For relative shortfalls of a distance or a ratio: two per cent, ten per cent."""
+
+ADVANTAGE = Rule(tolerance=0.01, margin=0.05)
+"""For the area under a membership attack's curve over the same attack on real rows."""
+
+RESIDUAL = Rule(tolerance=0.01, margin=0.05)
+"""For the success of an attack on training rows over that on rows the generator has not seen, of what was left."""

@@ -10,6 +10,7 @@ column's weight means the same whatever the other columns are:
 
 from jaxsynth.neighbours.cells import Cells as Cells
 from jaxsynth.neighbours.cells import read_cells as read_cells
+from jaxsynth.neighbours.cells import stacked as stacked
 from jaxsynth.neighbours.search import EqualRows as EqualRows
 from jaxsynth.neighbours.search import Index as Index
 from jaxsynth.neighbours.search import Neighbours as Neighbours

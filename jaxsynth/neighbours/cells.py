@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -42,6 +44,27 @@ def read_cells(table: pa.Table, schema: Schema, *, what: str) -> Cells:
         )
     check_finite(table.select(names), what=what)
     return tuple(_plain(c, combine(table[c.name]), what) for c in schema.modelled)
+
+
+def stacked(tables: Sequence[Cells]) -> Cells:
+    """The rows of several tables of the same columns, one table after the other."""
+    if len(tables) == 1:
+        return tables[0]
+    return tuple(_joined([table[i] for table in tables]) for i in range(len(tables[0])))
+
+
+def _joined(arrays: Sequence[pa.Array]) -> pa.Array:
+    """One array; where types differ in width or encoding, of the widest that all fit."""
+    if len({a.type for a in arrays}) > 1:
+        arrays = [a.dictionary_decode() if pa.types.is_dictionary(a.type) else a for a in arrays]
+    return pa.chunked_array(arrays).combine_chunks() if len({a.type for a in arrays}) == 1 else _widened(arrays)
+
+
+def _widened(arrays: Sequence[pa.Array]) -> pa.Array:
+    type_ = (
+        pa.unify_schemas([pa.schema([("x", a.type)]) for a in arrays], promote_options="permissive").field(0).type
+    )
+    return pa.concat_arrays([a.cast(type_) for a in arrays])
 
 
 def _plain(column: Column, cells: pa.Array, what: str) -> pa.Array:

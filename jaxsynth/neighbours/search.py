@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from jaxsynth.errors import AuditError
-from jaxsynth.neighbours.cells import Cells
+from jaxsynth.neighbours.cells import Cells, stacked
 from jaxsynth.neighbours.pairs import paired
 from jaxsynth.schema import Schema
 
+_ONE_PASS = 4  # largest over smallest table
 Index = Literal["auto", "scan", "tree"]
 """How rows are looked for. The answer is the same, bit for bit; "auto" takes what costs less."""
 
@@ -79,6 +79,9 @@ def search_each(
 ) -> list[Neighbours]:
     """The nearest rows in each of several tables, such as training and holdout rows, in one pass.
 
+    Of tables that differ much in size each has a pass of its own: the nearest row of a small one is far, and
+    within its distance lie many of a large one.
+
     Args:
         references: tables of m1, m2, ... rows.
         queries: q rows.
@@ -99,7 +102,13 @@ def search_each(
     for i, size in enumerate(sizes):
         _check_request(size, len(queries[0]), k, exclude_self=exclude_self and i == 0)
     _check_index(index)
-    tables = paired(_stacked(references), queries, schema, weights=weights, threads=threads)
+    if max(sizes) > _ONE_PASS * min(sizes):
+        own = [exclude_self, *[False] * (len(sizes) - 1)]
+        return [
+            search(r, queries, schema, k=k, weights=weights, exclude_self=e, threads=threads, index=index)
+            for r, e in zip(references, own, strict=True)
+        ]
+    tables = paired(stacked(references), queries, schema, weights=weights, threads=threads)
     distances, rows, used, _ = tables.nearest(k, sizes, exclude_self, index)
     starts = np.cumsum([0, *sizes[:-1]])
     return [Neighbours(distances[:, i], rows[:, i] - start, used) for i, start in enumerate(starts)]
@@ -133,26 +142,6 @@ def count_within(
 def find_equal(reference: Cells, queries: Cells, schema: Schema, *, threads: int = 0) -> EqualRows:
     """`equal_rows` for tables that `read_cells` has already checked against `schema`."""
     return EqualRows(*paired(reference, queries, schema, weights=None, threads=threads).equal())
-
-
-def _stacked(tables: Sequence[Cells]) -> Cells:
-    if len(tables) == 1:
-        return tables[0]
-    return tuple(_joined([table[i] for table in tables]) for i in range(len(tables[0])))
-
-
-def _joined(arrays: Sequence[pa.Array]) -> pa.Array:
-    """One array; where types differ in width or encoding, of the widest that all fit."""
-    if len({a.type for a in arrays}) > 1:
-        arrays = [a.dictionary_decode() if pa.types.is_dictionary(a.type) else a for a in arrays]
-    return pa.chunked_array(arrays).combine_chunks() if len({a.type for a in arrays}) == 1 else _widened(arrays)
-
-
-def _widened(arrays: Sequence[pa.Array]) -> pa.Array:
-    type_ = (
-        pa.unify_schemas([pa.schema([("x", a.type)]) for a in arrays], promote_options="permissive").field(0).type
-    )
-    return pa.concat_arrays([a.cast(type_) for a in arrays])
 
 
 def _check_request(m: int, q: int, k: int, *, exclude_self: bool) -> None:

@@ -20,8 +20,8 @@ from jaxsynth.report.svg import Markup, tag
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 _NOT_PROTECTED = (
-    "Membership: the screens compare rows by distance. An attacker who knows the generator, or draws many "
-    "tables from it, can find out more than distances show.",
+    "Other attacks: those that were run have found what is shown. An attacker who knows the generator, draws many "
+    "tables from it or knows more of a person can find out more.",
     "Attributes: what the synthetic table shows of a group holds for its members, whether or not they were "
     "in the training data.",
     "Persons with several rows: rows are compared one by one; a person's rows together may stand out more.",

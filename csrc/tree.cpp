@@ -241,6 +241,7 @@ Status Tree::build(const Encoding& encoding, std::size_t threads, const std::ato
     *most = left;
     parts.push_back(right);
   }
+  std::vector<Key>().swap(keys);
   const auto worker = [&](BlockQueue& queue) -> Status {
     std::vector<Key> own;
     for (std::size_t i = 0; queue.take(i);) builder.cut_all(parts[i], own);

@@ -15,6 +15,7 @@ from jaxsynth.audit import releasable as releasable
 from jaxsynth.devices import use_all_cores as use_all_cores
 from jaxsynth.errors import JaxsynthError as JaxsynthError
 from jaxsynth.fitting import fit as fit
+from jaxsynth.fitting_many import fit_many as fit_many
 from jaxsynth.models import GAN as GAN
 from jaxsynth.models import VAE as VAE
 from jaxsynth.models import Autoregressive as Autoregressive
@@ -32,6 +33,8 @@ from jaxsynth.schema import FunctionalDependency as FunctionalDependency
 from jaxsynth.schema import Implication as Implication
 from jaxsynth.schema import Inequality as Inequality
 from jaxsynth.schema import Schema as Schema
+from jaxsynth.shadows import ShadowReleases as ShadowReleases
+from jaxsynth.shadows import shadows as shadows
 from jaxsynth.synthesizer import Synthesizer as Synthesizer
 from jaxsynth.synthesizer import load as load
 from jaxsynth.tables import nan_to_null as nan_to_null

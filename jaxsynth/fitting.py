@@ -61,7 +61,7 @@ def fit(
         raise SchemaError(
             "schema: every column is an identifier or text, none is left to learn; set a column's kind"
         )
-    _warn_of_identifiers(schema)
+    warn_of_identifiers(schema)
     return _fit(source, generator or Autoregressive(), schema, seed=seed, progress=progress)
 
 
@@ -87,7 +87,8 @@ def _fit(
     )
 
 
-def _warn_of_identifiers(schema: Schema) -> None:
+def warn_of_identifiers(schema: Schema) -> None:
+    """Say which columns are not learned and what happens to them, in the name of the caller's caller."""
     found = [c for c in schema if not c.modelled]
     if found:
         says = "; ".join(f"{c.name!r} ({c.pii or c.kind}): {_FATE[c.output]} on output" for c in found)

@@ -22,6 +22,8 @@ LEVELS = [
     ["audit", "quality"],
     ["synthesizer", "report"],
     ["fitting", "datasets"],
+    ["fitting_many"],
+    ["shadows"],
     ["demo"],
     ["cli"],
     ["__init__", "__main__"],

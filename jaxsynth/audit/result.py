@@ -315,7 +315,7 @@ def _results(values: Any) -> tuple[AuditResult, ...]:
 
 
 def _curve(value: Any) -> DistanceCurve:
-    points = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(value).items()}
+    points: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(value).items()}
     return DistanceCurve(**points)
 
 

@@ -14,7 +14,7 @@ from jaxsynth.neighbours import Cells, search
 from jaxsynth.schema import Schema
 
 TARGETS = 10_000
-"""Rows attacked on each side: enough to detect a residual risk of 5 % where four in five guesses are right anyway."""
+"""Rows attacked on each side: enough to detect 5 % of residual risk where half of all guesses are right anyway."""
 
 
 def draw_targets(tables: AuditTables, n: int, *, seed: int) -> tuple[Rows, Rows]:

@@ -17,6 +17,9 @@ from jaxsynth.schema import Column, Schema
 from jaxsynth.schema.arrow_types import is_stringlike
 
 
+_CODES = (pa.uint8(), 1 << 8), (pa.uint16(), 1 << 16), (pa.int32(), 1 << 31)
+
+
 def paired(
     reference: Cells, queries: Cells, schema: Schema, *, weights: Mapping[str, float] | None, threads: int
 ) -> _core.Tables:
@@ -69,12 +72,13 @@ def _same_precision(left: pa.Array, right: pa.Array) -> tuple[pa.Array, pa.Array
 
 
 def _joint_codes(left: pa.Array, right: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """int32 codes that are equal exactly where the cells are, levels of either side included."""
+    """Codes that are equal exactly where the cells are, levels of either side included; in few bytes."""
     encoded = [_encoded(left), _encoded(right)]
     type_ = _level_type([e.dictionary.type for e in encoded])
     values = [_no_negative_zero(e.dictionary.cast(type_, safe=False)) for e in encoded]
     levels = pc.unique(pa.concat_arrays(values)).drop_null()
-    a, b = (pc.index_in(v, levels).take(e.indices) for v, e in zip(values, encoded, strict=True))
+    narrow = next(t for t, most in _CODES if len(levels) <= most)
+    a, b = (pc.index_in(v, levels).cast(narrow).take(e.indices) for v, e in zip(values, encoded, strict=True))
     return a, b
 
 

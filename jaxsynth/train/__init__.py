@@ -2,5 +2,5 @@
 
 from jaxsynth.train.artefact import Artefact as Artefact
 from jaxsynth.train.artefact import library_versions as library_versions
-from jaxsynth.train.loop import History as History
+from jaxsynth.train.course import History as History
 from jaxsynth.train.loop import train as train

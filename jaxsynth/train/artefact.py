@@ -24,7 +24,7 @@ from jaxsynth.codec import Codec
 from jaxsynth.errors import ArtefactError, JaxsynthError
 from jaxsynth.models import Generator, Params, generator_from_json, generator_to_json
 from jaxsynth.schema import Schema
-from jaxsynth.train.loop import History
+from jaxsynth.train.course import History
 
 FORMAT_VERSION = 1
 _LIBRARIES = ("jaxsynth", "jax", "flax", "optax", "numpy", "pyarrow")

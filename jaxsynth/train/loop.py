@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,12 +19,12 @@ from jaxsynth.devices import compiled
 from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Model, Params, Training
 from jaxsynth.train.adversarial import Adversarial
+from jaxsynth.train.course import Best, Course, History
 from jaxsynth.train.flat import Flat
 from jaxsynth.train.plan import Plan, make_plan, split_rows
 from jaxsynth.train.scoring import Scoring, make_scoring, take
 from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper, Turn, schedule
 
-_CUT = 1 / 3  # of the learning rate where the held-out rows stop improving
 _EXAMPLES_A_DEVICE = 100  # rows, or packs of rows, of a batch below which another device costs more than it brings
 _SAME = PartitionSpec()  # type: ignore[no-untyped-call]
 _SPLIT = PartitionSpec(None, AXIS)  # type: ignore[no-untyped-call]
@@ -40,25 +39,6 @@ class Progress:
     rows: int
     loss: float
     held_out: float | None
-
-
-@dataclass(frozen=True)
-class History:
-    """What training did.
-
-    Attributes:
-        losses: mean training loss, one a chunk: nats a row, or the critic's loss.
-        held_out: loss of the averaged parameters on held-out rows, one a chunk; empty without hold-out.
-        best: index of the chunk whose parameters were kept.
-        steps: optimiser steps taken.
-        stopped: "finished", "early" or "interrupted".
-    """
-
-    losses: tuple[float, ...] = ()
-    held_out: tuple[float, ...] = ()
-    best: int = -1
-    steps: int = 0
-    stopped: str = "finished"
 
 
 def train(
@@ -97,11 +77,11 @@ def train(
     scoring = make_scoring(model, layout, plan, held_rows, own, eval_key)
     start = jax.jit(model.init)(init_key)
     flat = Flat.like(start)
-    stepper = _stepper(model, layout, plan, flat, plan.batch // mesh.size)
+    stepper = make_stepper(model, layout, plan, flat, plan.batch // mesh.size)
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
     state, run_key, resident = jax.device_put((state, run_key, stepper.resident(rows)), everywhere)
     runner = _Runner(plan, mesh, flat, stepper)
-    best = _Best(params=state.params.copy(), history=History())
+    best = Best(params=state.params.copy(), history=History())
     try:
         for best in _chunks(runner, scoring, state, (rows, resident), run_key):
             if report is not None:
@@ -116,15 +96,25 @@ def train(
             TrainingWarning,
             stacklevel=2,
         )
+    return finished(model, scoring, flat, best, init_key), best.history
+
+
+def finished(model: Model, scoring: Scoring, flat: Flat, best: Best, init_key: jax.Array) -> Params:
+    """The parameters kept, calibrated and finished, on the host.
+
+    Raises:
+        TrainingError: there are none.
+    """
     if best.history.best < 0:
         raise TrainingError("training diverged: no pass had a finite loss; lower the learning rate")
     params = scoring.calibrated(flat.on_host(best.params))
     if model.finish is not None:
         params = jax.jit(model.finish)(params, jax.random.fold_in(init_key, 2))
-    return jax.device_get(params), best.history
+    return dict(jax.device_get(params))
 
 
-def _stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, share: int) -> Stepper:
+def make_stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, share: int) -> Stepper:
+    """The kind of step that trains a model, on `share` rows of a batch a device."""
     if model.game is None:
         return Likelihood(model, layout, plan, flat.restore)
     return Adversarial(model.game, layout, plan, flat.restore, share)
@@ -132,53 +122,21 @@ def _stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat,
 
 def _chunks(
     runner: _Runner, scoring: Scoring, state: State, data: tuple[Packed, Any], key: jax.Array
-) -> Iterator[_Best]:
+) -> Iterator[Best]:
     """Run chunk after chunk until the plan or the held-out rows say stop; the best so far after each."""
-    plan = runner.plan
-    best = _Best(params=state.params.copy(), history=History())
-    cuts, since = plan.training.cuts, plan.settled
-    for chunk in range(plan.chunks):
+    course = Course.start(runner.plan, state)
+    for chunk in range(runner.plan.chunks):
         state, loss = runner.epoch(state, data, key)
         score = scoring.held_out(runner.flat.on_host(state.average))
-        best = best.updated(state, float(loss), score, settled=chunk >= plan.settled)
-        if chunk - max(best.history.best, since) >= plan.patience:
-            if not cuts:
-                yield best.ended("early")
-                return
-            state, cuts, since = _cut(state, best), cuts - 1, chunk
-        yield best
-
-
-def _cut(state: State, best: _Best) -> State:
-    """Go on from the best parameters at a third of the learning rate."""
-    return state._replace(params=best.params.copy(), average=best.params.copy(), scale=state.scale * _CUT)
+        course, state = course.after(chunk, state, float(loss), score)
+        yield course.best
+        if course.ended:
+            return
 
 
 def _progress(plan: Plan, history: History) -> Progress:
     held = history.held_out[-1] if history.held_out else None
     return Progress(len(history.losses), plan.chunks, plan.steps * plan.batch, history.losses[-1], held)
-
-
-@dataclass(frozen=True)
-class _Best:
-    """The parameters kept so far and why."""
-
-    params: jax.Array
-    history: History
-    score: float = math.inf
-
-    def updated(self, state: State, loss: float, score: float | None, *, settled: bool) -> _Best:
-        """Take the newest averaged parameters unless a settled epoch did better on the held-out rows."""
-        old = self.history
-        held = old.held_out if score is None else (*old.held_out, score)
-        new = replace(old, losses=(*old.losses, loss), held_out=held, steps=int(state.step))
-        rank = math.inf if score is None or not settled else score
-        if rank > self.score or not math.isfinite(loss + (score or 0.0)):
-            return replace(self, history=new)
-        return _Best(state.average.copy(), replace(new, best=len(new.losses) - 1), rank)
-
-    def ended(self, how: str) -> _Best:
-        return replace(self, history=replace(self.history, stopped=how))
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +153,7 @@ class _Runner:
         """One chunk of steps; returns the new state and the mean loss."""
         order = self.stepper.order(jax.random.fold_in(key, state.step))
         steps = jax.shard_map(
-            self._steps,
+            partial(take_steps, self.plan, self.stepper),
             mesh=self.mesh,
             in_specs=(_SAME, _SAME, _SAME, _SPLIT),
             out_specs=(_SAME, _SAME),
@@ -203,17 +161,18 @@ class _Runner:
         )
         return steps(state, data, key, order)
 
-    def _steps(
-        self, state: State, data: tuple[Packed, Any], key: jax.Array, order: jax.Array
-    ) -> tuple[State, jax.Array]:
-        """All steps of a chunk on one device's share of each batch."""
-        # Keys for the whole chunk at once: in the loop they would cost as much as a layer.
-        device_key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
-        numbers = state.step + jnp.arange(len(order))
-        keys = jax.vmap(partial(jax.random.fold_in, device_key))(numbers)
-        turns = Turn(order, keys, jax.vmap(schedule(self.plan))(numbers))
-        state, losses = jax.lax.scan(partial(self.stepper.step, *data), state, turns)
-        return state, losses.mean()
+
+def take_steps(
+    plan: Plan, stepper: Stepper, state: State, data: tuple[Packed, Any], key: jax.Array, order: jax.Array
+) -> tuple[State, jax.Array]:
+    """All steps of a chunk on one device's share of each batch; the new state and the mean loss."""
+    # Keys for the whole chunk at once: in the loop they would cost as much as a layer.
+    device_key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+    numbers = state.step + jnp.arange(len(order))
+    keys = jax.vmap(partial(jax.random.fold_in, device_key))(numbers)
+    turns = Turn(order, keys, jax.vmap(schedule(plan))(numbers))
+    state, losses = jax.lax.scan(partial(stepper.step, *data), state, turns)
+    return state, losses.mean()
 
 
 def _mesh(batch: int, pack: int) -> Mesh:

@@ -40,6 +40,10 @@ class Scoring(Protocol):
         """Set to the training rows' frequencies, if the model can be."""
         ...
 
+    def of(self, model: Model, held: Packed, kept: Packed, key: jax.Array) -> Scoring:
+        """The same program for another fit of as many rows, whose model may differ in what it is calibrated to."""
+        ...
+
 
 def make_scoring(
     model: Model,
@@ -76,19 +80,21 @@ class _Likelihoods:
     """One program for both: it gives the rows' likelihoods and what calibration goes by."""
 
     model: Model
+    layout: tuple[CodeSpec, ...]
     program: Callable[..., tuple[jax.Array, Params]]
     held: list[_Part]
     kept: list[_Part]
 
     @classmethod
     def make(cls, model: Model, layout: tuple[CodeSpec, ...], held: Packed, kept: Packed) -> _Likelihoods:
-        codes = sum(spec.size for spec in layout)
-        known = take_evenly(kept, max(1, min(_CALIBRATION_ROWS, _CELLS // codes)))
-        size = min(_MOST, _padded(max(len(held.positions), 1)))
-        parts = _parts(held, size), _parts(known, size)
+        parts = _likelihood_parts(layout, held, kept)
         like = jax.eval_shape(model.init, jax.random.key(0))
         program = compiled_ahead(lambda p, part: _tally(model, layout, p, part), like, parts[1][0])
-        return cls(model, program, *parts)
+        return cls(model, layout, program, *parts)
+
+    def of(self, model: Model, held: Packed, kept: Packed, key: jax.Array) -> Scoring:
+        del key
+        return _Likelihoods(model, self.layout, self.program, *_likelihood_parts(self.layout, held, kept))
 
     def held_out(self, params: Params) -> float | None:
         if not self.held:
@@ -103,6 +109,14 @@ class _Likelihoods:
             tallies = [self.program(params, part)[1] for part in self.kept]
             params = once(params, jax.tree.map(lambda *own: sum(own), *tallies), rows)
         return params
+
+
+def _likelihood_parts(layout: tuple[CodeSpec, ...], held: Packed, kept: Packed) -> tuple[list[_Part], list[_Part]]:
+    """The calls for held-out rows, and those for the training rows that calibration goes by."""
+    codes = sum(spec.size for spec in layout)
+    known = take_evenly(kept, max(1, min(_CALIBRATION_ROWS, _CELLS // codes)))
+    size = min(_MOST, _padded(max(len(held.positions), 1)))
+    return _parts(held, size), _parts(known, size)
 
 
 def _tally(model: Model, layout: tuple[CodeSpec, ...], params: Params, part: _Part) -> tuple[jax.Array, Params]:
@@ -130,6 +144,10 @@ class _Losses:
         like = jax.eval_shape(model.init, jax.random.key(0))
         loss = partial(_mean_loss, model, layout, plan.batch)
         return cls(compiled_ahead(loss, like, held, key), held, key)
+
+    def of(self, model: Model, held: Packed, kept: Packed, key: jax.Array) -> Scoring:
+        del model, kept
+        return _Losses(self.program, held, key)
 
     def held_out(self, params: Params) -> float | None:
         return None if self.program is None else float(self.program(params, self.held, self.key))

@@ -7,6 +7,7 @@ row that is nearest in the columns the attacker knows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,8 @@ def inferences(
         AuditError: as `inference`.
     """
     names = [c.name for c in tables.schema.modelled] if secrets is None else secrets
-    return tuple(inference(tables, name, seed=seed, n_targets=n_targets) for name in names)
+    found = (inference(tables, name, seed=seed, n_targets=n_targets) for name in names)
+    return tuple(replace(evidence, questions=len(names)) for evidence in found)
 
 
 def inference(

@@ -115,6 +115,8 @@ class AttackEvidence:
             training rows. Shape (n,).
         sides: the rows behind `attacked` and `control`.
         scale: factor from the residual risk of the two rates to that of the whole training table, >= 1.
+        questions: how many questions of its kind the audit asks, whose limits of the risk cover all of them at
+            once (Bonferroni): who tries many columns finds one by chance.
     """
 
     question: Question
@@ -123,6 +125,7 @@ class AttackEvidence:
     naive: Floats
     sides: tuple[Rows, Rows]
     scale: float = 1.0
+    questions: int = 1
 
     def among(self, attacked: Mask, baseline: Mask) -> AttackEvidence:
         """The attacks that two masks mark. Shapes (n,) and (m,)."""
@@ -137,14 +140,15 @@ class AttackEvidence:
     def results(self, *, seed: int, confidence: float = CONFIDENCE) -> tuple[AuditResult, ...]:
         """Count and judge. Fewer than `LEAST` attacks on a side leave the risk unknown: "underpowered"."""
         z, a, c = z_two_sided(confidence), self.attacked, self.control
+        joint = z_two_sided(1 - (1 - confidence) / self.questions)
         counts = float(a.sum()), len(a), float(c.sum()), len(c)
         possible = min(len(a), len(c)) >= LEAST
         result = AuditResult.of(
             self.question,
             estimate=_rate(counts[0], len(a), z),
             baseline=_rate(counts[2], len(c), z),
-            excess=self._scaled(residual_risk(*counts, z=z)) if possible else _UNKNOWN,
-            detectable=self._detectable(z) if possible else 1.0,
+            excess=self._scaled(residual_risk(*counts, z=joint)) if possible else _UNKNOWN,
+            detectable=self._detectable(joint) if possible else 1.0,
             n=len(a),
             n_baseline=len(c),
             seed=seed,

@@ -26,7 +26,8 @@ def excess_text(result: AuditResult) -> Callable[[float], str]:
 
 def groups_tables(groups: Sequence[GroupAudit]) -> list[Markup]:
     """A folded table for each breakdown that has any figure."""
-    return [_breakdown(by, list(found)) for by, found in groupby(groups, key=lambda g: g.by)]
+    breakdowns = [(by, list(found)) for by, found in groupby(groups, key=lambda g: g.by)]
+    return [_breakdown(by, found) for by, found in breakdowns if any(g.results for g in found)]
 
 
 def _breakdown(by: str, groups: list[GroupAudit]) -> Markup:

@@ -38,6 +38,10 @@ Subgroups = Annotated[
 Planted = Annotated[
     float | None, typer.Option("--planted", help="Self-test with this share of planted copies, as in 0.005.")
 ]
+ShadowCount = Annotated[
+    int, typer.Option("--shadows", help="Train so many generators like --model for LiRA and RMIA; slow.")
+]
+ModelFile = Annotated[Path | None, typer.Option("--model", help="The model file whose generator shadows copy.")]
 Releasable = Annotated[
     Path | None, typer.Option("--releasable", help="Also write a rounded report that may be released.")
 ]
@@ -160,6 +164,8 @@ def audit(
     audits: Names = "",
     subgroup: Subgroups = None,
     planted: Planted = None,
+    shadows: ShadowCount = 0,
+    model: ModelFile = None,
     releasable: Releasable = None,
     fail_on: GateNames = "",
     seed: Seed = 0,
@@ -179,6 +185,7 @@ def audit(
         audits=_names(audits) or None,  # type: ignore[arg-type]  # checked there
         subgroups=subgroup or (),
         planted=planted,
+        shadows=_shadows(synthetic, train, holdout, schema, model, n=shadows, seed=seed) if shadows else None,
         seed=seed,
         progress=False if quiet else None,
     )
@@ -192,6 +199,22 @@ def audit(
     if failed:
         _say(f"gate not held: {', '.join(failed)}")
         raise typer.Exit(1)
+
+
+def _shadows(
+    synthetic: Path, train: Path, holdout: Path, schema: Path | None, model: Path | None, *, n: int, seed: int
+) -> Any:
+    """Releases as long as the synthetic table, of generators configured like the model's."""
+    from jaxsynth.shadows import shadows
+    from jaxsynth.synthesizer import load
+    from jaxsynth.tables import as_table
+
+    if model is None:
+        raise AuditError(f"--shadows {n}: of what? name the model file that made the synthetic rows with --model")
+    synth, rows = load(model), as_table(synthetic, what="synthetic").num_rows
+    return shadows(
+        train, holdout, synth.generator, schema=_schema(schema) or synth.schema, n=n, rows=rows, seed=seed
+    )
 
 
 def _refuse_uncharged(path: Path) -> NoReturn:

@@ -134,8 +134,8 @@ def _question(secret: str) -> Question:
         title=f"Attribute inference: {secret}",
         question=f"Is {secret!r} guessed better for patients in the training table than for others like them?",
         threat=(
-            "the attacker has the synthetic table, knows other columns of a patient's record, and guesses "
-            f"{secret!r} from the nearest synthetic row"
+            "The attacker has the released rows, knows the other columns of a patient's record, and reads the secret "
+            "column off the nearest released row."
         ),
         unit="share of targets",
         rule=RESIDUAL,

@@ -28,8 +28,8 @@ _QUESTION = Question(
     title="Linkability",
     question="Are two parts of a record linked more often for patients in the training table than for others?",
     threat=(
-        "the attacker has the synthetic table and two tables without common columns, and links patients of one "
-        "to patients of the other through the nearest synthetic rows"
+        "The attacker has the released rows and two tables without common columns, and links patients of one "
+        "to patients of the other through the nearest released rows."
     ),
     unit="share of targets",
     rule=RESIDUAL,

@@ -127,8 +127,8 @@ def _question(sort: str, what: str) -> Question:
         title=f"Singling out, {sort}",
         question=f"Do rare {what} of synthetic rows single out patients of the training table more than others?",
         threat=(
-            "the attacker has the synthetic table and looks for a description that fits exactly one patient, "
-            f"made of {what} that one synthetic row has"
+            "The attacker has the released rows and looks for a description that fits exactly one patient, "
+            f"made of {what} that one released row has."
         ),
         unit="share of predicates",
         rule=RESIDUAL,

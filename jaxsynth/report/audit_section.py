@@ -42,6 +42,7 @@ def audit_section(audit: AuditReport) -> Markup:
             "would have been found.",
             class_="muted",
         ),
+        _threats(audit),
         *_self_test(audit),
         *groups_tables(audit.groups),
         *_vulnerable(audit),
@@ -49,6 +50,12 @@ def audit_section(audit: AuditReport) -> Markup:
     if audit.curves:
         parts += [tag("h3", "Nearest training rows"), tag("div", *map(_figure, audit.curves), class_="pair")]
     return tag("section", *parts, aria_labelledby="audit")
+
+
+def _threats(audit: AuditReport) -> Markup:
+    """What each attacker has, knows and wants; many figures share one."""
+    found = list(dict.fromkeys(r.threat for r in audit.results))
+    return tag("details", tag("summary", "Threat models"), tag("ul", *(tag("li", t) for t in found)))
 
 
 def _self_test(audit: AuditReport) -> list[Markup]:
@@ -108,7 +115,7 @@ def _row(result: AuditResult) -> Markup:
     limits = f"[{show(result.excess_low)}, {show(result.excess_high)}]"
     return tag(
         "tr",
-        tag("th", result.title, tag("small", result.question), tag("small", result.threat), scope="row"),
+        tag("th", result.title, tag("small", result.question), scope="row"),
         tag("td", badge(result.verdict)),
         _estimate(result, result.estimate, result.low, result.high, result.n),
         _estimate(result, result.baseline, result.baseline_low, result.baseline_high, result.n_baseline),

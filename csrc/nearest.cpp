@@ -25,60 +25,33 @@ std::size_t group_size(std::size_t queries, std::size_t threads) {
 
 constexpr std::size_t nothing = std::numeric_limits<std::size_t>::max();
 
-// The k best rows of every part so far. A first look only sets how far they can be: its rows will be met again.
+// The k best rows so far. A first look only sets how far they can be: its rows will be met again.
 class NearestRows {
  public:
-  NearestRows(const NearestOptions& options, std::size_t query)
-      : ends_(options.ends),
-        without_(options.exclude_self ? query : nothing),
-        storage_(options.k * options.ends.size()),
-        caps_(options.ends.size(), infinity) {
-    for (std::size_t part = 0; part < ends_.size(); ++part)
-      best_.emplace_back(storage_.data() + part * options.k, options.k);
-  }
+  NearestRows(std::size_t k, std::size_t without) : without_(without), storage_(k), best_(storage_.data(), k) {}
 
-  double limit() const noexcept {
-    double most = 0;
-    for (std::size_t part = 0; part < best_.size(); ++part) most = std::max(most, limit(part));
-    return most;
-  }
+  double limit() const noexcept { return std::min(best_.limit(), cap_); }
 
   bool wants(std::size_t row) const noexcept {
     if (row == without_) return false;
     // Among rows that are equal to the query only lower ones still count: a table of few distinct rows has many.
-    const Best& best = best_[part_of(row)];
-    return !(best.full() && best.limit() == 0.0 && static_cast<std::int64_t>(row) > best.last_row());
+    return !(best_.full() && best_.limit() == 0.0 && static_cast<std::int64_t>(row) > best_.last_row());
   }
 
-  void offer(double distance, std::size_t row) noexcept {
-    const std::size_t part = part_of(row);
-    if (distance <= limit(part)) best_[part].offer({distance, static_cast<std::int64_t>(row)});
-  }
+  void offer(double distance, std::size_t row) noexcept { best_.offer({distance, static_cast<std::int64_t>(row)}); }
 
   void start_over() noexcept {
-    for (std::size_t part = 0; part < best_.size(); ++part) {
-      caps_[part] = best_[part].limit();
-      best_[part].clear();
-    }
+    cap_ = best_.limit();
+    best_.clear();
   }
 
-  const Candidate* sorted(std::size_t part) noexcept { return best_[part].sorted(); }
+  const Candidate* sorted() noexcept { return best_.sorted(); }
 
  private:
-  static constexpr double infinity = std::numeric_limits<double>::infinity();
-
-  double limit(std::size_t part) const noexcept { return std::min(best_[part].limit(), caps_[part]); }
-  std::size_t part_of(std::size_t row) const noexcept {
-    std::size_t part = 0;
-    while (row >= ends_[part]) ++part;
-    return part;
-  }
-
-  std::span<const std::size_t> ends_;
   std::size_t without_;
   std::vector<Candidate> storage_;  // moves with its cells in place
-  std::vector<Best> best_;
-  std::vector<double> caps_;
+  Best best_;
+  double cap_ = std::numeric_limits<double>::infinity();
 };
 
 class RowsWithin {
@@ -173,19 +146,17 @@ Status search_all(const Index& index, std::size_t threads, const std::atomic<boo
 
 Status nearest(const Index& index, const NearestOptions& options, const std::atomic<bool>& cancel,
                const NearestOutput& output) {
-  const std::size_t parts = options.ends.size(), k = options.k;
+  const std::size_t k = options.k;
   const auto prepare = [&](Group<NearestRows>& group, const Start& start) {
-    group.add(start.query, NearestRows(options, start.query));
+    group.add(start.query, NearestRows(k, options.exclude_self ? start.query : nothing));
     seed(group.probe(group.size() - 1), group.collector(group.size() - 1), start.block, k);
   };
   const auto finish = [&](Group<NearestRows>& group, std::size_t i, std::size_t query) {
-    for (std::size_t part = 0; part < parts; ++part) {
-      const Candidate* sorted = group.collector(i).sorted(part);
-      const std::size_t base = (query * parts + part) * k;
-      for (std::size_t rank = 0; rank < k; ++rank) {
-        output.distances[base + rank] = sorted[rank].distance;
-        output.rows[base + rank] = sorted[rank].row;
-      }
+    const Candidate* sorted = group.collector(i).sorted();
+    const std::size_t base = (query * options.parts + options.part) * k;
+    for (std::size_t rank = 0; rank < k; ++rank) {
+      output.distances[base + rank] = sorted[rank].distance;
+      output.rows[base + rank] = sorted[rank].row + options.first_row;
     }
   };
   return search_all<NearestRows>(index, options.threads, cancel, prepare, finish);
@@ -208,7 +179,7 @@ Effort sample_effort(const Index& index, const NearestOptions& options) {
   Effort sum;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t row = i * index.queries.rows / count;
-    NearestRows rows(options, row);
+    NearestRows rows(options.k, options.exclude_self ? row : nothing);
     Probe<NearestRows> probe(index, row, query, rows);
     seed(probe, rows, nearest_leaf(index, query.view()), options.k);
     const Effort effort = probe.climb();

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "error.hpp"
 #include "index.hpp"
@@ -20,10 +19,13 @@ struct NearestOutput {
 };
 
 struct NearestOptions {
-  std::size_t k = 1;                // between 1 and the rows of a part that each query can see
-  std::vector<std::size_t> ends{};  // where each part of the reference ends
+  std::size_t k = 1;  // between 1 and the rows that each query can see
   bool exclude_self = false;
   std::size_t threads = 1;
+  // Of the output, which holds the answers for several references.
+  std::size_t parts = 1;
+  std::size_t part = 0;
+  std::int64_t first_row = 0;
 };
 
 Status nearest(const Index& index, const NearestOptions& options, const std::atomic<bool>& cancel,

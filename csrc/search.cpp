@@ -30,11 +30,8 @@ Status check_output(std::size_t wanted, std::size_t distances, std::size_t rows)
 }
 
 NearestOptions options_of(const Request& request) {
-  NearestOptions options{static_cast<std::size_t>(request.k), {}, request.exclude_self,
-                         thread_count(static_cast<std::size_t>(request.threads), most_rows)};
-  std::size_t end = 0;
-  for (const std::int64_t rows : request.parts) options.ends.push_back(end += static_cast<std::size_t>(rows));
-  return options;
+  return {static_cast<std::size_t>(request.k), request.exclude_self,
+          thread_count(static_cast<std::size_t>(request.threads), most_rows), request.parts.size()};
 }
 
 // A scan gains too: in the tree's order the rows that codes let through lie together, and a first look is near.
@@ -50,10 +47,11 @@ bool tree_is_cheaper(const Index& index, const NearestOptions& options) {
   return tree < static_cast<double>(index.rows.blocks());
 }
 
-Status prepare(const Request& request, const std::atomic<bool>& cancel, const NearestOptions& options, Index& index) {
+Status prepare(const Request& request, const std::vector<View>& reference, const std::atomic<bool>& cancel,
+               const NearestOptions& options, Index& index) {
   if (Status status = choose_kernels(index.kernels); !status.ok()) return status;
   index.rules = rules_of(request);
-  if (Status status = read_side("reference", request.reference, index.rules, cancel, index.reference); !status.ok())
+  if (Status status = read_side("reference", reference, index.rules, cancel, index.reference); !status.ok())
     return status;
   if (Status status = read_side("queries", request.queries, index.rules, cancel, index.queries); !status.ok())
     return status;
@@ -70,17 +68,39 @@ Status prepare(const Request& request, const std::atomic<bool>& cancel, const Ne
   return {};
 }
 
+// Some consecutive rows of each column.
+std::vector<View> rows_of(std::vector<View> columns, std::size_t first, std::size_t rows) {
+  for (View& view : columns) {
+    view.offset += first;
+    view.length = rows;
+  }
+  return columns;
+}
+
 Status search_unguarded(const Request& request, const std::atomic<bool>& cancel, const NearestOutput& output,
                         Report& report) {
   if (Status status = check(request); !status.ok()) return status;
   if (Status status = check_neighbours(request); !status.ok()) return status;
   const std::size_t cells = row_count(request.queries) * request.parts.size() * static_cast<std::size_t>(request.k);
   if (Status status = check_output(cells, output.distances.size(), output.rows.size()); !status.ok()) return status;
-  const NearestOptions options = options_of(request);
-  Index index;
-  if (Status status = prepare(request, cancel, options, index); !status.ok()) return status;
-  report = {index.use_tree ? Strategy::tree : Strategy::scan, index.kernels->name};
-  return nearest(index, options, cancel, output);
+  if (request.parts.size() > 1) {  // so that a message has the row's number in the whole reference
+    Side whole;
+    const std::vector<ColumnRule> rules = rules_of(request);
+    if (Status status = read_side("reference", request.reference, rules, cancel, whole); !status.ok()) return status;
+  }
+  // Each part has an index of its own: in one for all, the part whose nearest row is far keeps the others waiting.
+  NearestOptions options = options_of(request);
+  for (; options.part < options.parts; ++options.part) {
+    Index index;
+    const auto rows = static_cast<std::size_t>(request.parts[options.part]);
+    const std::vector<View> reference = rows_of(request.reference, static_cast<std::size_t>(options.first_row), rows);
+    if (Status status = prepare(request, reference, cancel, options, index); !status.ok()) return status;
+    if (options.part == 0) report = {index.use_tree ? Strategy::tree : Strategy::scan, index.kernels->name};
+    if (Status status = nearest(index, options, cancel, output); !status.ok()) return status;
+    options.first_row += request.parts[options.part];
+    options.exclude_self = false;
+  }
+  return {};
 }
 
 Status count_unguarded(const Request& request, std::span<const double> radii, const std::atomic<bool>& cancel,
@@ -97,9 +117,8 @@ Status count_unguarded(const Request& request, std::span<const double> radii, co
   // The choice between scan and tree is made for the nearest row, since few radii reach much farther.
   NearestOptions options = options_of(request);
   options.k = 1;
-  options.ends = {row_count(request.reference)};
   Index index;
-  if (Status status = prepare(request, cancel, options, index); !status.ok()) return status;
+  if (Status status = prepare(request, request.reference, cancel, options, index); !status.ok()) return status;
   report = {index.use_tree ? Strategy::tree : Strategy::scan, index.kernels->name};
   return count_within(index, radii, request.exclude_self, options.threads, cancel, counts);
 }

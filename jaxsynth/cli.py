@@ -43,11 +43,13 @@ ShadowCount = Annotated[
 ]
 ModelFile = Annotated[Path | None, typer.Option("--model", help="The model file whose generator shadows copy.")]
 Releasable = Annotated[
-    Path | None, typer.Option("--releasable", help="Also write a rounded report that may be released.")
+    Path | None,
+    typer.Option("--releasable", help="Write a rounded report for others; refused while audits charge no budget."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
 
+_INTERRUPTED = 130
 _GATE_GROUPS = {
     "copies": ("exact_copies", "near_copies"),
     "distance": ("dcr", "nndr", "dcr_share"),
@@ -299,5 +301,7 @@ def main() -> NoReturn:
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         _say("interrupted")
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
+    if status == _INTERRUPTED:
+        _say("interrupted")
     sys.exit(status if isinstance(status, int) else 0)

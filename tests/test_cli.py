@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ import pytest
 
 import jaxsynth as js
 from jaxsynth import cli
+from jaxsynth.audit import AuditReport
 from tests.conftest import TINY, make_table
 
 
@@ -34,6 +36,12 @@ def files(tmp_path: Path, synth: js.Synthesizer) -> Path:
     synth.save(tmp_path / "model.jsynth")
     synth.write(tmp_path / "synthetic.parquet", 1500, seed=1)
     return tmp_path
+
+
+def _audit(files: Path) -> tuple[object, ...]:
+    """An audit of the synthetic table of `files`."""
+    real = ("--train", files / "train.parquet", "--holdout", files / "holdout.parquet")
+    return ("audit", files / "synthetic.parquet", *real)
 
 
 def test_schema_fit_and_sample(
@@ -76,14 +84,114 @@ def test_audit_and_evaluate_write_json_and_html(
         "--holdout",
         files / "holdout.parquet",
     )
-    assert run("audit", *tables, "-o", files / "a.json", "--html", files / "a.html", monkeypatch=monkeypatch) == 0
+    audit = ("audit", *tables, "--quiet", "-o", files / "a.json", "--html", files / "a.html")
+    assert run(*audit, monkeypatch=monkeypatch) == 0
+    streams = capsys.readouterr()
+    assert "exact_copies" in streams.out.lower().replace(" ", "_")
+    assert streams.err == ""
     evaluate = ("evaluate", *tables, "--target", "smoker", "-o", files / "q.json", "--html", files / "q.html")
     assert run(*evaluate, monkeypatch=monkeypatch) == 0
     assert json.loads((files / "a.json").read_text())
     assert json.loads((files / "q.json").read_text())
     assert "<svg" in (files / "a.html").read_text()
     assert "<svg" in (files / "q.html").read_text()
-    assert "exact_copies" in capsys.readouterr().out.lower().replace(" ", "_")
+
+
+def test_an_audit_is_what_its_options_say(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--audits", "copies, membership", "--subgroup", "sex", "--subgroup", "smoker", "--planted", 0.01)
+    assert run(*_audit(files), *asked, "--seed", 4, "-o", files / "a.json", monkeypatch=monkeypatch) == 0
+    found = AuditReport.from_json(json.loads((files / "a.json").read_text()))
+    assert found == js.audit(
+        files / "synthetic.parquet",
+        train=files / "train.parquet",
+        holdout=files / "holdout.parquet",
+        audits=["copies", "membership"],
+        subgroups=["sex", "smoker"],
+        planted=0.01,
+        seed=4,
+    )
+    assert "15 planted copies (1.00%): found by exact_copies" in capsys.readouterr().out
+
+
+def test_nothing_of_an_audit_is_released_from_the_command_line(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = files / "for_all.json"
+    written = ("--audits", "copies", "-o", files / "a.json", "--releasable", out)
+    assert run(*_audit(files), *written, monkeypatch=monkeypatch) == 2
+    streams = capsys.readouterr()
+    assert "without a charge to a privacy budget" in streams.err
+    assert streams.err.startswith(f"error: --releasable {out}")
+    assert streams.err.count("\n") == 1
+    assert streams.out == ""
+    assert not out.exists()
+    assert not (files / "a.json").exists()
+
+
+def test_gates_are_named_one_by_one_or_by_their_group(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = make_table(1500, 1).take(np.repeat(np.arange(750), 2))
+    pq.write_table(copied, files / "synthetic.parquet")
+    known = ("--audits", "copies,membership", "--fail-on")
+    for names, failed in (
+        ("membership", "membership_density_auc"),
+        ("membership_density_auc", "membership_density_auc"),
+        ("distance", "dcr"),
+        ("copies,distance", "exact_copies"),
+    ):
+        assert run(*_audit(files), *known, names, monkeypatch=monkeypatch) == 1
+        streams = capsys.readouterr()
+        assert f"gate not held: {failed}" in streams.err
+        assert "Exact copies" in streams.out
+    for name in ("linkability", "inference", "singling_out"):
+        assert run(*_audit(files), *known, name, monkeypatch=monkeypatch) == 2
+        assert f"--fail-on {name!r} is no audit that was run; choose from exact_copies" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--audits", "luck"], "audits: 'luck' is no audit; choose from copies, membership"),
+        (["--subgroup", "race"], "subgroup: 'race' is not a modelled column"),
+        (["--subgroup", "cost"], "different values, a breakdown takes at most 20"),
+        (["--planted", "2"], "planted is 2.0; give the share"),
+        (["--planted", "some"], "valid number"),
+        (["--seed", "-1"], "seed is -1"),
+    ],
+)
+def test_an_audit_that_cannot_be_is_one_line_and_status_2(
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    assert run(*_audit(files), *arguments, "-o", files / "a.json", monkeypatch=monkeypatch) == 2
+    streams = capsys.readouterr()
+    assert message in streams.err
+    assert streams.err.startswith("error: ")
+    assert streams.err.count("\n") == 1
+    assert streams.out == ""
+    assert not (files / "a.json").exists()
+
+
+def test_an_interrupted_audit_is_status_130_and_writes_nothing(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["jaxsynth.audit.run"], "share_closer", stop)
+    written = ("-o", files / "a.json", "--html", files / "a.html")
+    assert run(*_audit(files), *written, monkeypatch=monkeypatch) == 130
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert "Traceback" not in streams.err
+    assert not (files / "a.json").exists()
+    assert not (files / "a.html").exists()
 
 
 def test_a_gate_that_does_not_hold_is_status_1(
@@ -92,7 +200,7 @@ def test_a_gate_that_does_not_hold_is_status_1(
     copied = pa.concat_tables([make_table(1500, 1).slice(0, 300), make_table(1200, 3)])
     pq.write_table(copied, files / "leaky.parquet")
     real = ("--train", files / "train.parquet", "--holdout", files / "holdout.parquet")
-    tables = (files / "leaky.parquet", *real)
+    tables = (files / "leaky.parquet", *real, "--audits", "copies")
     assert run("audit", *tables, monkeypatch=monkeypatch) == 0
     assert run("audit", *tables, "--fail-on", "exact_copies", monkeypatch=monkeypatch) == 1
     assert "gate not held: exact_copies" in capsys.readouterr().err

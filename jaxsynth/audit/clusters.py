@@ -62,7 +62,8 @@ def quantile_resamples(values: Sequence[Floats], clusters: Sequence[NDArray[np.i
     """Draw the `p` quantile of each sample in bootstrap samples of the clusters that they have in common.
 
     A resample with more rows below the quantile than the sample has its quantile as much farther down (Bahadur
-    1966): what is drawn are shares, and the quantiles are read off the sample itself.
+    1966): what is drawn are shares, and the quantiles are read off the sample itself. How much farther is told on
+    the scale of square roots, on which shares of few rows spread alike wherever they lie.
 
     Args:
         values: s samples, each of at least one row.
@@ -78,7 +79,8 @@ def quantile_resamples(values: Sequence[Floats], clusters: Sequence[NDArray[np.i
     below = [x <= quantile(o, p) for x, o in zip(values, ordered, strict=True)]
     samples = [Sample(c, b.astype(np.float64)) for c, b in zip(clusters, below, strict=True)]
     drawn = share_resamples(samples, rng, resamples)
-    return np.stack([_at(o, p + b.mean() - d) for o, b, d in zip(ordered, below, drawn, strict=True)])
+    moved = [np.sqrt(p) + np.sqrt(b.mean()) - np.sqrt(d) for b, d in zip(below, drawn, strict=True)]
+    return np.stack([_at(o, np.square(np.maximum(m, 0))) for o, m in zip(ordered, moved, strict=True)])
 
 
 def _at(ordered: Floats, p: Floats) -> Floats:

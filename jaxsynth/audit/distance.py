@@ -19,14 +19,17 @@ from jaxsynth.audit.intervals import (
     CONFIDENCE,
     Floats,
     detectable_shortfall,
+    joint_confidence,
     percentile,
     quantile,
     shortfall,
+    unknown,
 )
 from jaxsynth.audit.result import AuditResult, DistanceCurve, Question
 from jaxsynth.audit.verdict import DISTANCE
 
 PROBABILITY = 0.05
+LEAST_ROWS = 100  # of fewer on either side, five or less make the quantile, and a bootstrap has no width
 DCR = Question(
     name="dcr",
     title="Distance to closest record (copying screen)",
@@ -112,14 +115,17 @@ def _compare(
 ) -> AuditResult:
     found = [quantile(np.sort(x), PROBABILITY) for x in values]
     drawn = quantile_resamples(values, clusters, PROBABILITY, np.random.default_rng([seed, 2]))
-    # DCR and NNDR put two questions to the same distances: the confidence is that of both (Bonferroni).
-    joint = 1 - (1 - confidence) / 2
+    joint = joint_confidence(confidence)
+    excess = percentile(float(shortfall(*found)), shortfall(*drawn), joint)
+    known = min(map(len, values)) >= LEAST_ROWS
     return AuditResult.of(
         question,
         estimate=percentile(found[0], drawn[0], confidence),
         baseline=percentile(found[1], drawn[1], confidence),
-        excess=percentile(float(shortfall(*found)), shortfall(*drawn), joint),
-        detectable=detectable_shortfall(np.sort(values[1]), PROBABILITY, shortfall(*drawn), joint),
+        excess=excess if known else unknown(excess),
+        detectable=detectable_shortfall(np.sort(values[1]), PROBABILITY, shortfall(*drawn), joint)
+        if known
+        else 1.0,
         n=len(values[0]),
         n_baseline=len(values[1]),
         seed=seed,

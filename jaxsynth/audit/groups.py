@@ -20,9 +20,10 @@ from jaxsynth.audit.outlying import tenths
 from jaxsynth.audit.result import AuditResult, GroupAudit
 from jaxsynth.errors import AuditError
 from jaxsynth.neighbours import stacked
+from jaxsynth.schema.arrow_types import is_time
 
 MOST_LEVELS = 20
-LEAST_ROWS = 30  # with fewer against many, limits of a difference of shares fail too often
+LEAST_ROWS = 100  # with fewer against many, limits of a difference of shares fail too often
 OUTLYINGNESS = "outlyingness"
 MISSING = "(missing)"
 Codes = Mapping[TableName, NDArray[np.int64]]
@@ -60,6 +61,10 @@ def by_column(tables: AuditTables, name: str) -> Labels:
     if name not in names:
         raise AuditError(f"subgroup: {name!r} is not a modelled column; these are {names}")
     at = names.index(name)
+    if is_time(tables.schema.modelled[at].arrow_type):
+        raise AuditError(
+            f"subgroup: column {name!r} holds times; give a column that sorts patients into few groups"
+        )
     cells = stacked([(side[at],) for side in (tables.synthetic, tables.train, tables.holdout)])[0]
     encoded = pc.fill_null(pc.cast(cells, "string"), MISSING).dictionary_encode()
     order = np.argsort(levels := np.array(encoded.dictionary.to_pylist(), object), kind="stable")
@@ -97,7 +102,7 @@ def by_outlyingness(
 
 
 def break_down(evidence: Sequence[Evidence], labels: Labels, *, seed: int) -> tuple[GroupAudit, ...]:
-    """Judge all evidence in each group; what has fewer than 30 rows on one side in a group is left out there."""
+    """Judge all evidence in each group; what has fewer than 100 rows on one side in a group is left out there."""
     confidence = 1 - (1 - CONFIDENCE) / len(labels.names)
     audits = []
     for code, name in enumerate(labels.names):

@@ -134,7 +134,7 @@ def _question(secret: str) -> Question:
         title=f"Attribute inference: {secret}",
         question=f"Is {secret!r} guessed better for patients in the training table than for others like them?",
         threat=(
-            "The attacker has the released rows, knows the other columns of a patient's record, and reads the secret "
+            "The attacker has the released rows, knows a patient's other columns, and reads the secret "
             "column off the nearest released row."
         ),
         unit="share of targets",

@@ -121,6 +121,16 @@ def percentile(estimate: float, resampled: Floats, confidence: float = CONFIDENC
     return Interval(estimate, min(float(low), estimate), max(float(high), estimate))
 
 
+def joint_confidence(confidence: float) -> float:
+    """Of each of the three questions that are put to the same distances: dcr, nndr and dcr_share (Bonferroni)."""
+    return 1 - (1 - confidence) / 3
+
+
+def unknown(excess: Interval) -> Interval:
+    """The limits of an excess of which too few rows say anything."""
+    return Interval(excess.estimate, min(-1.0, excess.estimate), max(1.0, excess.estimate))
+
+
 def shortfall(value: Floats | float, baseline: Floats | float) -> Floats:
     """How far `value` lies below `baseline`, relative to it; 0 where the baseline is 0 and nothing can."""
     out = np.zeros(np.broadcast_shapes(np.shape(value), np.shape(baseline)))

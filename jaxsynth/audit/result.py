@@ -62,8 +62,8 @@ class AuditResult:
         unit: of `estimate` and `baseline`, such as "share of rows", "distance" or "AUC".
         verdict: "pass", "fail" or "underpowered".
         seed: the audit's seed.
-        confidence: coverage of the limits. Excess limits of questions of one kind, "dcr" and "nndr", the three of
-            a membership attack or all columns that are inferred, cover these together (Bonferroni).
+        confidence: coverage of the limits. Excess limits of questions of one kind, the three about distances, the
+            three of a membership attack or all columns that are inferred, cover these together (Bonferroni).
         excess_kind: "difference" of the two figures; "shortfall", how far the figure lies below the baseline, of
             the baseline; or "residual" risk, the difference of what the baseline left to succeed.
         epsilon: what reading the training rows was charged to the privacy budget; None: nothing was charged.

@@ -15,9 +15,18 @@ from numpy.typing import NDArray
 
 from jaxsynth.audit.clusters import Sample, share_resamples
 from jaxsynth.audit.copies import COPIER
+from jaxsynth.audit.distance import LEAST_ROWS
 from jaxsynth.audit.evidence import Mask, Rows
 from jaxsynth.audit.inputs import AuditTables, take
-from jaxsynth.audit.intervals import CONFIDENCE, POWER, Floats, percentile, z_two_sided
+from jaxsynth.audit.intervals import (
+    CONFIDENCE,
+    POWER,
+    Floats,
+    joint_confidence,
+    percentile,
+    unknown,
+    z_two_sided,
+)
 from jaxsynth.audit.result import AuditResult, Question
 from jaxsynth.audit.verdict import ADVANTAGE
 from jaxsynth.neighbours import Cells, search_each
@@ -61,14 +70,16 @@ class ShareEvidence:
     def results(self, *, seed: int, confidence: float = CONFIDENCE) -> tuple[AuditResult, ...]:
         drawn = share_resamples([self.mine, self.real], np.random.default_rng([seed, 4]))
         mine, real = float(self.mine.hits.mean()), float(self.real.hits.mean())
-        difference = drawn[0] - drawn[1]
+        difference, joint = drawn[0] - drawn[1], joint_confidence(confidence)
+        excess = percentile(mine - real, difference, joint)
+        known = min(len(self.mine.hits), len(self.real.hits)) >= LEAST_ROWS
         return (
             AuditResult.of(
                 SHARE_CLOSER,
                 estimate=percentile(mine, drawn[0], confidence),
                 baseline=percentile(real, drawn[1], confidence),
-                excess=percentile(mine - real, difference, confidence),
-                detectable=_detectable(difference, len(self.real.hits), confidence),
+                excess=excess if known else unknown(excess),
+                detectable=_detectable(difference, joint) if known else 1.0,
                 n=len(self.mine.hits),
                 n_baseline=len(self.real.hits),
                 seed=seed,
@@ -108,9 +119,7 @@ def _halves(trained: Floats, unseen: Floats) -> Floats:
     return np.where(trained < unseen, 1.0, np.where(trained > unseen, 0.0, 0.5))
 
 
-def _detectable(difference: NDArray[np.float64], n: int, confidence: float) -> float:
-    """The interval's own standard error, at 80 % power; no bootstrap of one row tells an error."""
-    if n < 2:
-        return 1.0
+def _detectable(difference: NDArray[np.float64], confidence: float) -> float:
+    """By the interval's own standard error, at 80 % power."""
     effect = (z_two_sided(confidence) + NormalDist().inv_cdf(POWER)) * float(np.std(difference))
     return min(1.0, max(ADVANTAGE.tolerance, effect))

@@ -16,7 +16,6 @@ from jaxsynth.neighbours.cells import Cells
 from jaxsynth.schema import Column, Schema
 from jaxsynth.schema.arrow_types import is_stringlike
 
-
 _CODES = (pa.uint8(), 1 << 8), (pa.uint16(), 1 << 16), (pa.int32(), 1 << 31)
 
 

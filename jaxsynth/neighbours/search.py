@@ -13,7 +13,6 @@ from jaxsynth.neighbours.cells import Cells, stacked
 from jaxsynth.neighbours.pairs import paired
 from jaxsynth.schema import Schema
 
-_ONE_PASS = 4  # largest over smallest table
 Index = Literal["auto", "scan", "tree"]
 """How rows are looked for. The answer is the same, bit for bit; "auto" takes what costs less."""
 
@@ -77,10 +76,7 @@ def search_each(
     threads: int = 0,
     index: Index = "auto",
 ) -> list[Neighbours]:
-    """The nearest rows in each of several tables, such as training and holdout rows, in one pass.
-
-    Of tables that differ much in size each has a pass of its own: the nearest row of a small one is far, and
-    within its distance lie many of a large one.
+    """The nearest rows in each of several tables, such as training and holdout rows.
 
     Args:
         references: tables of m1, m2, ... rows.
@@ -102,12 +98,6 @@ def search_each(
     for i, size in enumerate(sizes):
         _check_request(size, len(queries[0]), k, exclude_self=exclude_self and i == 0)
     _check_index(index)
-    if max(sizes) > _ONE_PASS * min(sizes):
-        own = [exclude_self, *[False] * (len(sizes) - 1)]
-        return [
-            search(r, queries, schema, k=k, weights=weights, exclude_self=e, threads=threads, index=index)
-            for r, e in zip(references, own, strict=True)
-        ]
     tables = paired(stacked(references), queries, schema, weights=weights, threads=threads)
     distances, rows, used, _ = tables.nearest(k, sizes, exclude_self, index)
     starts = np.cumsum([0, *sizes[:-1]])

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxsynth.audit.copies import exact_copies, near_copies
-from jaxsynth.audit.intervals import newcombe, wilson
+from jaxsynth.audit.copies import COPIER, exact_copies, near_copies
+from jaxsynth.audit.intervals import newcombe, wilson, z_two_sided
 
 
 def test_exact_copies_are_rows_at_distance_0() -> None:
@@ -15,6 +15,33 @@ def test_exact_copies_are_rows_at_distance_0() -> None:
     assert (found.excess, found.excess_low, found.excess_high) == newcombe(2, 4, 1, 5)
     assert (found.n, found.n_baseline, found.seed, found.unit) == (4, 5, 3, "share of rows")
     assert found.verdict == "underpowered"
+    assert (found.excess_kind, found.threat, found.epsilon, found.confidence) == ("difference", COPIER, None, 0.95)
+
+
+def test_limits_have_the_confidence_that_was_asked_for() -> None:
+    synthetic, holdout, z = (
+        np.array([0.0, 0.0, 1e-12, 2.0]),
+        np.array([0.0, 1.0, 1.0, 1.0, 1.0]),
+        z_two_sided(0.99),
+    )
+    found = exact_copies(synthetic, holdout, seed=3, confidence=0.99)
+    assert (found.estimate, found.low, found.high) == wilson(2, 4, z=z)
+    assert (found.baseline, found.baseline_low, found.baseline_high) == wilson(1, 5, z=z)
+    assert (found.excess, found.excess_low, found.excess_high) == newcombe(2, 4, 1, 5, z=z)
+    assert found.confidence == 0.99
+    rng = np.random.default_rng(7)
+    distances = rng.gamma(9, size=3000), rng.gamma(9, size=1000)
+    for screen in (exact_copies, near_copies):
+        narrow, wide = (screen(*distances, seed=0, confidence=c) for c in (0.95, 0.995))
+        assert wide.detectable > narrow.detectable
+        assert wide.excess_low < narrow.excess_low
+        assert wide.estimate == narrow.estimate
+
+
+def test_one_row_a_side_is_enough_to_say_nothing() -> None:
+    for screen in (exact_copies, near_copies):
+        found = screen(np.zeros(1), np.zeros(1), seed=0)
+        assert (found.n, found.n_baseline, found.verdict) == (1, 1, "underpowered")
 
 
 @pytest.mark.parametrize("holdout_rows", [500, 1000, 5000])

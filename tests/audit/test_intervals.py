@@ -13,7 +13,6 @@ from jaxsynth.audit.intervals import (
     newcombe,
     percentile,
     quantile,
-    quantile_resamples,
     rank,
     shortfall,
     wilson,
@@ -98,25 +97,6 @@ def test_rank_is_not_moved_by_rounding() -> None:
     assert rank(10, 0.0) == 1
 
 
-def test_quantile_resamples_match_actual_resampling() -> None:
-    rng = np.random.default_rng(2)
-    ordered = np.sort(rng.gamma(3, size=150))
-    direct = np.sort(rng.choice(ordered, (20_000, 200)), axis=1)[:, rank(200, 0.05) - 1]
-    quick = quantile_resamples(ordered, 0.05, 200, rng, 20_000)
-    assert stats.ks_2samp(direct, quick).pvalue > 0.01
-
-
-def test_the_bootstrap_covers_the_quantile() -> None:
-    rng = np.random.default_rng(3)
-    truth = stats.gamma(3).ppf(0.05)
-    inside = 0
-    for _ in range(600):
-        ordered = np.sort(rng.gamma(3, size=400))
-        found = percentile(quantile(ordered, 0.05), quantile_resamples(ordered, 0.05, 400, rng, 500))
-        inside += found.low <= truth <= found.high
-    assert 0.92 <= inside / 600 <= 0.98
-
-
 def test_percentile_holds_its_estimate() -> None:
     assert percentile(5.0, np.array([1.0, 2.0])) == pytest.approx((5.0, 1.025, 5.0))
 
@@ -127,26 +107,64 @@ def test_shortfall_is_relative_to_the_baseline() -> None:
     assert shortfall(0.5, 2.0) == pytest.approx(0.75)
 
 
-def test_a_detectable_shortfall_is_found_with_80_percent_power() -> None:
+def _shortfalls(mine: np.ndarray, real: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
+    """Of 5th percentiles, by the ordinary bootstrap."""
+    drawn = [
+        np.partition(rng.choice(x, (resamples, len(x))), rank(len(x), 0.05) - 1, axis=1)[:, rank(len(x), 0.05) - 1]
+        for x in (mine, real)
+    ]
+    return shortfall(*drawn)
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+def test_a_detectable_shortfall_is_found_with_80_percent_power(confidence: float) -> None:
     rng = np.random.default_rng(4)
-    excess = detectable_shortfall(np.sort(rng.gamma(9, size=50_000))[::50], 0.05, 4000, rng)
+    spread = _shortfalls(rng.gamma(9, size=4000), rng.gamma(9, size=1000), rng, 2000)
+    excess = detectable_shortfall(np.sort(rng.gamma(9, size=50_000))[::50], 0.05, spread, confidence)
     hits = []
-    for _ in range(400):
-        real, mine = np.sort(rng.gamma(9, size=1000)), np.sort((1 - excess) * rng.gamma(9, size=4000))
-        drawn = [quantile_resamples(x, 0.05, len(x), rng, 400) for x in (mine, real)]
-        hits.append(np.quantile(shortfall(*drawn), 0.025) > 0)
+    for _ in range(250):
+        drawn = _shortfalls((1 - excess) * rng.gamma(9, size=4000), rng.gamma(9, size=1000), rng, 300)
+        # By the normal limit: 300 resamples hold no half a per cent.
+        hits.append(drawn.mean() > z_two_sided(confidence) * drawn.std())
     assert 0.7 <= np.mean(hits) <= 0.9
+
+
+def test_more_confidence_detects_less() -> None:
+    ordered, drawn = np.linspace(1, 2, 1000), np.random.default_rng(0).normal(0, 0.01, 2000)
+    found = [detectable_shortfall(ordered, 0.05, drawn, c) for c in (0.95, 0.975, 0.995)]
+    wanted = [(z_two_sided(c) + stats.norm.ppf(0.8)) * drawn.std() for c in (0.95, 0.975, 0.995)]
+    assert found == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("values", [np.zeros(100), np.ones(100), np.arange(1.0, 11.0)])
 def test_no_shortfall_is_detectable_where_no_lower_quantile_is_known(values: np.ndarray) -> None:
-    assert detectable_shortfall(values, 0.05, 1000, np.random.default_rng(0)) == 1.0
+    assert detectable_shortfall(values, 0.05, np.zeros(10)) == 1.0
 
 
 def test_on_a_lattice_the_next_lower_value_must_be_reached() -> None:
     values = np.repeat([0.5, 1.0, 2.0], [1, 999, 999])
-    assert detectable_shortfall(values, 0.05, 100_000, np.random.default_rng(0)) >= 0.5
+    assert detectable_shortfall(values, 0.05, np.zeros(10)) == 0.5
+    assert detectable_shortfall(values, 0.05, np.random.default_rng(0).normal(0, 0.25, 1000)) > 0.5
+
+
+def test_percentile_honours_its_confidence() -> None:
+    drawn = np.arange(2001.0)
+    assert percentile(1000.0, drawn) == pytest.approx((1000, 50, 1950))
+    assert percentile(1000.0, drawn, 0.99) == pytest.approx((1000, 10, 1990))
+
+
+@given(a=st.floats(0, 1), n=st.integers(1, 10**6), b=st.floats(0, 1), m=st.integers(1, 10**6))
+def test_more_confidence_is_wider(a: float, n: int, b: float, m: int) -> None:
+    narrow, wide = (newcombe(a * n, n, b * m, m, z=z_two_sided(c)) for c in (0.95, 0.995))
+    assert wide.low <= narrow.low + 1e-12
+    assert wide.high >= narrow.high - 1e-12
+
+
+def test_a_detectable_share_grows_with_confidence() -> None:
+    found = [detectable_share(5000, 3, 1000, found=_above_zero, z=z_two_sided(c)) for c in (0.95, 0.995)]
+    assert found[0] < found[1] < 0.05
 
 
 def test_z_is_that_of_the_normal_table() -> None:
     assert z_two_sided() == pytest.approx(1.959964, abs=1e-6)
+    assert z_two_sided(0.99) == pytest.approx(2.575829, abs=1e-6)

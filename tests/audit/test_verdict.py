@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from jaxsynth.audit.copies import exact_copies, near_copies
-from jaxsynth.audit.distance import dcr, nndr, ratios
+from jaxsynth.audit.distance import Nearest, dcr, nndr
 from jaxsynth.audit.intervals import Interval
-from jaxsynth.audit.verdict import DISTANCE, SHARE, Rule
+from jaxsynth.audit.verdict import ADVANTAGE, DISTANCE, RESIDUAL, SHARE, Rule
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,16 @@ def test_rule(excess: Interval, detectable: float, verdict: str) -> None:
 
 
 def test_tolerances_lie_below_the_margins() -> None:
-    for rule in (SHARE, DISTANCE):
+    for rule in (SHARE, DISTANCE, ADVANTAGE, RESIDUAL):
         assert 0 < rule.tolerance < rule.margin
 
 
 def _failed(synthetic: np.ndarray, holdout: np.ndarray, seed: int) -> bool:
     nearest = synthetic[:, 0], holdout[:, 0]
-    results = [question(*nearest, seed=seed) for question in (exact_copies, near_copies, dcr)]
-    results.append(nndr(ratios(synthetic), ratios(holdout), seed=seed))
+    results = [question(*nearest, seed=seed) for question in (exact_copies, near_copies)]
+    rows = np.split(np.arange(len(synthetic) + len(holdout)), [len(synthetic)])
+    sides = [Nearest(x, at) for x, at in zip((synthetic, holdout), rows, strict=True)]
+    results += [question(*sides, seed=seed) for question in (dcr, nndr)]
     return any(r.verdict == "fail" for r in results)
 
 

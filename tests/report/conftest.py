@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from jaxsynth.audit.result import AuditReport, AuditResult, DistanceCurve
+from jaxsynth.audit.result import (
+    AuditReport,
+    AuditResult,
+    DistanceCurve,
+    ExcessKind,
+    GroupAudit,
+    SelfTest,
+    VulnerableRecord,
+)
 from jaxsynth.audit.verdict import Verdict
 from jaxsynth.quality.result import ColumnScore, Marginal, PairScore, QualityReport, Utility
 
@@ -16,26 +24,40 @@ def evil() -> str:
     return EVIL
 
 
-def result(name: str, unit: str, verdict: Verdict) -> AuditResult:
+def result(name: str, unit: str, verdict: Verdict, kind: ExcessKind = "difference") -> AuditResult:
     return AuditResult(
-        name=name, title=f"{name} {EVIL}", question=f"Does it copy? {EVIL}", estimate=0.02, low=0.01, high=0.03,
-        baseline=0.015, baseline_low=0.005, baseline_high=0.025, excess=0.005, excess_low=-0.02, excess_high=0.03,
-        detectable=0.04, n=1000, n_baseline=500, unit=unit, verdict=verdict, seed=7,
+        name=name, title=f"{name} {EVIL}", question=f"Does it copy? {EVIL}", threat=f"The attacker has {EVIL}.",
+        estimate=0.02, low=0.01, high=0.03, baseline=0.015, baseline_low=0.005, baseline_high=0.025, excess=0.005,
+        excess_low=-0.02, excess_high=0.03, detectable=0.04, n=1000, n_baseline=500, unit=unit, verdict=verdict,
+        seed=7, excess_kind=kind,
     )  # fmt: skip
 
 
 @pytest.fixture
 def audit() -> AuditReport:
     probs = tuple(i / 20 for i in range(21))
+    exact, near = result("exact_copies", "share of rows", "pass"), result("near_copies", "share of rows", "fail")
+    dcr = result("dcr", "distance", "underpowered", "shortfall")
     return AuditReport(
         results=(
-            result("exact_copies", "share of rows", "pass"),
-            result("near_copies", "share of rows", "fail"),
-            result("dcr", "distance", "underpowered"),
+            exact, near, dcr,
+            result("membership_density_auc", "AUC", "pass"),
+            result("linkability", "share of targets", "pass", "residual"),
+        ),
+        groups=(
+            GroupAudit(by=EVIL, group=f"level {EVIL}", results=(exact, near, dcr)),
+            GroupAudit(by=EVIL, group="other", results=(exact,)),
+            GroupAudit(by="outlyingness", group="tenth 1", results=(near,)),
+            GroupAudit(by="outlyingness", group="tenth 10", results=()),
         ),
         curves=(
             DistanceCurve(name="dcr", probs=probs, synthetic=probs, holdout=tuple(2 * p for p in probs)),
             DistanceCurve(name="nndr", probs=probs, synthetic=(0.0,) * 21, holdout=(0.0,) * 21),
+        ),
+        self_test=SelfTest(share=0.005, rows=5, results=(exact, near)),
+        vulnerable=(
+            VulnerableRecord(row=12_345, outlyingness=0.98765, suspicion=99.4),
+            VulnerableRecord(row=7, outlyingness=0.5),
         ),
         n_train=2000, n_holdout=500, n_synthetic=1000, seed=7, schema_digest="ab" * 32,
     )  # fmt: skip

@@ -75,10 +75,12 @@ def test_the_header_says_what_was_compared(audit: AuditReport, quality: QualityR
 def test_audit_alone(audit: AuditReport) -> None:
     page = Reader(report(audit=audit).html)
     for part in (
-        "not a guarantee of privacy",
+        "no guarantee of privacy",
+        "not for release",
         "✓ pass",
         "✕ fail",
         "? underpowered",
+        "The attacker has",
         "What this report does not show",
     ):
         assert part in page.text
@@ -86,8 +88,65 @@ def test_audit_alone(audit: AuditReport) -> None:
 
 
 def test_audit_without_curves_or_results(audit: AuditReport) -> None:
+    assert "Nearest training rows" in report(audit=audit).html
     assert "Nearest training rows" not in report(audit=replace(audit, curves=())).html
-    assert "no screens" in report(audit=replace(audit, results=(), curves=())).html
+    bare = Reader(
+        report(audit=replace(audit, results=(), curves=(), groups=(), self_test=None, vulnerable=())).html
+    )
+    assert "none" in bare.text
+    for part in ("Self-test", "Vulnerable records", "By outlyingness"):
+        assert part not in bare.text
+
+
+def test_an_excess_is_written_as_what_it_is(audit: AuditReport) -> None:
+    text = Reader(report(audit=replace(audit, groups=())).html).text
+    for part in (
+        "+0.50 pp[-2.00 pp, +3.00 pp]",  # a share: points
+        "+0.5%[-2.0%, +3.0%]",  # a shortfall, and a residual risk: of what there was
+        "+0.005[-0.020, +0.030]",  # an area
+    ):
+        assert part in text
+    assert text.count("+0.5%[-2.0%, +3.0%]") == 2
+    assert "+4.00 pp" not in text
+
+
+def test_groups_are_folded_tables_of_a_line_a_figure(audit: AuditReport, evil: str) -> None:
+    text = Reader(report(audit=audit).html).text
+    assert f"By {evil}: 1 of 4 figures fail" in text
+    assert "By outlyingness: 1 of 1 figures fail" in text
+    assert len(re.findall(r"few rows(?! for)", text)) == 3
+    assert f"level {evil}" in text
+    empty = tuple(replace(g, results=()) for g in audit.groups)
+    assert "By outlyingness" not in report(audit=replace(audit, groups=empty)).html
+
+
+def test_the_self_test_says_what_was_found(audit: AuditReport) -> None:
+    assert audit.self_test is not None
+    assert (
+        "5 copies of training rows (0.50%) were planted among the synthetic rows: found by near_copies."
+        in Reader(report(audit=audit).html).text
+    )
+    missed = replace(audit.self_test, results=audit.self_test.results[:1])
+    assert "not found by any screen" in report(audit=replace(audit, self_test=missed)).html
+
+
+def test_vulnerable_records_are_row_numbers(audit: AuditReport) -> None:
+    text = Reader(report(audit=audit).html).text
+    for part in ("Vulnerable records", "12,3450.987799", "70.5not attacked"):
+        assert part in text
+
+
+def test_the_tile_shows_the_worst_verdict(audit: AuditReport) -> None:
+    text = Reader(report(audit=audit).html).text
+    assert "Attacks and screens✕ fail3 pass, 1 fail, 1 underpowered" in text
+    held = replace(audit, results=audit.results[:1])
+    assert "Attacks and screens✓ pass1 pass" in Reader(report(audit=held).html).text
+
+
+def test_the_caption_has_the_confidence_of_the_limits(audit: AuditReport) -> None:
+    assert "Estimates with 95% intervals" in report(audit=audit).html
+    strict = replace(audit, results=tuple(replace(r, confidence=0.99) for r in audit.results))
+    assert "Estimates with 99% intervals" in report(audit=strict).html
 
 
 def test_quality_alone(quality: QualityReport) -> None:
@@ -101,7 +160,8 @@ def test_quality_alone(quality: QualityReport) -> None:
         "Notes of the evaluation",
     ):
         assert part in page.text
-    assert "Copying screens" not in page.text
+    assert "What the synthetic rows give away" not in page.text
+    assert "Attacks and screens" not in page.text
 
 
 def test_quality_with_nothing_defined(quality: QualityReport) -> None:

@@ -6,6 +6,12 @@ Goals on two cores: the copying screens of a million training, holdout and synth
 categories in 120 s and 3 GB; copies planted as .5 % of the rows found for 95 seeds of 100, and any copying screen
 failing for at most 5 of 100 where real rows stand in for synthetic ones; intervals that hold the truth in 93 to
 97 % of 1,000 simulated tables.
+
+Measured on 2026-11-26, two cores of an AMD EPYC virtual machine that had other work:
+
+* `--parts million`: 73 s and 1.18 GB at the peak, of which .74 GB libraries and tables before the audit; inferring
+  the schema takes 3 s more.
+* `--parts coverage`: 94 to 97 %; 97.2 % for the true positive rate of a strict threshold.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ struct KernelBody {
     return Isa::total(sum);
   }
 
-  static constexpr Kernels table(const char* name) { return {name, &filter, &bounds, &box}; }
+  static constexpr Kernels table(const char* name) { return {name, Isa::float_lanes, &filter, &bounds, &box}; }
 };
 
 }  // namespace jaxsynth

@@ -12,7 +12,7 @@
 namespace jaxsynth {
 
 inline constexpr std::size_t block_rows = 128;  // two words of bits
-inline constexpr std::size_t wide_lanes = 16;  // floats of the widest vector: what a box is padded to
+inline constexpr std::size_t wide_lanes = 16;  // floats of the widest vector: what a query is padded to
 
 // An encoded query. Plain pointers, because no function of a library may be compiled for one processor only.
 struct QueryView {
@@ -27,7 +27,7 @@ struct QueryView {
 };
 
 // A box around rows: per number its least and greatest, and the most it can cost where some row is null; per
-// code a bit for each code mod 32 that occurs. Arrays are padded to `wide_lanes` with what costs nothing.
+// code a bit for each code mod 32 that occurs. Arrays are padded to the kernels' lanes with what costs nothing.
 struct BoxView {
   const float* low;
   const float* high;
@@ -43,6 +43,7 @@ struct Admission {
 
 struct Kernels {
   const char* name;
+  std::size_t lanes;  // floats of a vector
 
   // Passes over blocks until one has a row that is not ruled out, and sets the bits of those rows (the first is the
   // lowest bit of rows[0]). Returns how many blocks were passed over: all, when no row is left.

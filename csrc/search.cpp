@@ -61,8 +61,8 @@ Status prepare(const Request& request, const std::vector<View>& reference, const
   index.encoding = make_encoding(index.rules, index.reference, index.queries);
   index.rows = encode_rows(index.encoding, index.reference);
   if (!worth_a_tree(request, index)) return {};
-  if (Status status = Tree::build(index.encoding, options.threads, cancel, index.rows, index.tree); !status.ok())
-    return status;
+  Status built = Tree::build(index.encoding, *index.kernels, options.threads, cancel, index.rows, index.tree);
+  if (!built.ok()) return built;
   index.use_tree = request.strategy == Strategy::tree ||
                    (request.strategy == Strategy::automatic && tree_is_cheaper(index, options));
   return {};

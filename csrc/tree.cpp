@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t sampled = 256;    // rows by which a column is chosen
 constexpr std::size_t least_share = 8;  // a cut leaves at least one part in so many on either side
 
-std::size_t padded(std::size_t count) { return (count + wide_lanes - 1) / wide_lanes * wide_lanes; }
+std::size_t padded(std::size_t count, std::size_t lanes) { return (count + lanes - 1) / lanes * lanes; }
 
 struct Key {
   float value;
@@ -33,12 +33,12 @@ struct Part {
 
 class TreeBuilder {
  public:
-  TreeBuilder(const Encoding& encoding, const CoarseRows& rows, Tree& tree)
+  TreeBuilder(const Encoding& encoding, const Kernels& kernels, const CoarseRows& rows, Tree& tree)
       : encoding_(encoding), rows_(rows), tree_(tree), order_(rows.rows) {
     for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::uint32_t>(i);
     const std::size_t nodes = 2 * rows.blocks() - 1;
-    tree.number_lanes_ = padded(encoding.numbers.size());
-    tree.code_lanes_ = padded(encoding.codes.size());
+    tree.number_lanes_ = padded(encoding.numbers.size(), kernels.lanes);
+    tree.code_lanes_ = padded(encoding.codes.size(), kernels.lanes);
     tree.left_blocks_.assign(nodes, 0);
     tree.numbers_ = aligned<float>(nodes * 3 * tree.number_lanes_);
     tree.codes_ = aligned<std::uint32_t>(nodes * tree.code_lanes_);
@@ -227,9 +227,9 @@ class TreeBuilder {
   std::vector<std::uint32_t> order_;
 };
 
-Status Tree::build(const Encoding& encoding, std::size_t threads, const std::atomic<bool>& cancel, CoarseRows& rows,
-                   Tree& tree) {
-  TreeBuilder builder(encoding, rows, tree);
+Status Tree::build(const Encoding& encoding, const Kernels& kernels, std::size_t threads,
+                   const std::atomic<bool>& cancel, CoarseRows& rows, Tree& tree) {
+  TreeBuilder builder(encoding, kernels, rows, tree);
   std::vector<Part> parts{builder.whole()};
   std::vector<Key> keys;
   // Halves until there is enough for every thread; then each cuts its own.

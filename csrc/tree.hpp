@@ -26,9 +26,9 @@ class Tree {
     return {numbers, numbers + number_lanes_, numbers + 2 * number_lanes_, codes_.get() + node * code_lanes_};
   }
 
-  // Orders `rows` and builds the tree over them. Throws std::bad_alloc.
-  static Status build(const Encoding& encoding, std::size_t threads, const std::atomic<bool>& cancel,
-                      CoarseRows& rows, Tree& tree);
+  // Orders `rows` and builds the tree over them, for these kernels to descend. Throws std::bad_alloc.
+  static Status build(const Encoding& encoding, const Kernels& kernels, std::size_t threads,
+                      const std::atomic<bool>& cancel, CoarseRows& rows, Tree& tree);
 
  private:
   friend class TreeBuilder;

@@ -17,6 +17,7 @@ namespace {
 const std::atomic<bool> go_on{false};
 
 struct Fixture {
+  const Kernels& kernels;
   test::Problem problem;
   std::vector<ColumnRule> rules;
   Side reference, queries;
@@ -25,7 +26,8 @@ struct Fixture {
   Tree tree;
 
   Fixture(std::mt19937_64& random, std::size_t count, std::size_t columns, std::size_t threads)
-      : problem(test::random_problem(random, count, 8, columns)) {
+      : kernels(*all_kernels()[random() % all_kernels().size()]),
+        problem(test::random_problem(random, count, 8, columns)) {
     const Request& request = problem.request;
     for (std::size_t c = 0; c < columns; ++c)
       rules.push_back({request.categorical[c] != 0, request.scale[c], request.null_cost[c]});
@@ -33,7 +35,7 @@ struct Fixture {
     CHECK(read_side("queries", request.queries, rules, go_on, queries).ok());
     encoding = make_encoding(rules, reference, queries);
     rows = encode_rows(encoding, reference);
-    CHECK(Tree::build(encoding, threads, go_on, rows, tree).ok());
+    CHECK(Tree::build(encoding, kernels, threads, go_on, rows, tree).ok());
   }
 };
 
@@ -59,7 +61,7 @@ void keeps_every_row_once() {
 // A visit that allows every bound sees every block; otherwise no row of a block that is passed over is near.
 void passes_over_only_what_is_far() {
   std::mt19937_64 random(2);
-  for (int round = 0; round < 120; ++round) {
+  for (int round = 0; round < 240; ++round) {
     const Fixture f(random, 1 + random() % 4000, 1 + random() % 8, 2);
     CoarseQuery query(f.encoding, f.rules.size());
     for (std::size_t q = 0; q < f.queries.rows; ++q) {
@@ -67,18 +69,16 @@ void passes_over_only_what_is_far() {
       const double limit = random() % 4 == 0 ? std::numeric_limits<double>::infinity()
                                              : static_cast<double>(random() % 100) / 25;
       const float bound = admit(f.encoding, query, limit).bound;
-      for (const Kernels* kernels : all_kernels()) {
-        std::vector<char> visited(f.rows.blocks(), 0);
-        descend(f.tree, *kernels, query.view(), bound, [&](std::size_t block) {
-          visited[block] = 1;
-          return bound;
-        });
-        bool right = true;
-        for (std::size_t place = 0; place < f.rows.rows; ++place)
-          right = right && (visited[place / block_rows] ||
-                            distance(f.rules, query.cells.data(), f.reference, f.rows.row(place)) > limit);
-        CHECK(right);
-      }
+      std::vector<char> visited(f.rows.blocks(), 0);
+      descend(f.tree, f.kernels, query.view(), bound, [&](std::size_t block) {
+        visited[block] = 1;
+        return bound;
+      });
+      bool right = true;
+      for (std::size_t place = 0; place < f.rows.rows; ++place)
+        right = right && (visited[place / block_rows] ||
+                          distance(f.rules, query.cells.data(), f.reference, f.rows.row(place)) > limit);
+      CHECK(right);
     }
   }
 }
@@ -89,7 +89,7 @@ void stops_when_cancelled() {
   const std::atomic<bool> stop{true};
   CoarseRows rows = encode_rows(f.encoding, f.reference);
   Tree tree;
-  CHECK(test::fails_with(Tree::build(f.encoding, 2, stop, rows, tree), Code::cancelled, ""));
+  CHECK(test::fails_with(Tree::build(f.encoding, f.kernels, 2, stop, rows, tree), Code::cancelled, ""));
 }
 
 }  // namespace

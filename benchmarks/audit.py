@@ -51,8 +51,8 @@ from jaxsynth.audit.verdict import RESIDUAL
 
 TABLES = ("synthetic", "train", "holdout")
 PLANTED = 0.005
-OF_THREE = 0.85
-"""Confidence of three questions together where each has limits at 95 % (Bonferroni)."""
+OF_THREE, OF_FOUR = 0.85, 0.8
+"""Confidence of three and of four questions together where each has limits at 95 % (Bonferroni)."""
 COPYING = ("exact_copies", "near_copies", "dcr", "nndr", "dcr_share")
 FAMILIES = ("membership", "singling_out", "linkability", "inference")
 Floats = NDArray[np.float64]
@@ -198,7 +198,7 @@ def nearby(rng: np.random.Generator, seed: int) -> Truths:
     for s in (0.0, 0.02):
         real, fresh = rng.gamma(3, size=(2, 2000))
         mine = np.where(rng.random(len(fresh)) < s, 1e-9, fresh)
-        yield f"near_copies, {s:.0%} near", near_copies(mine, real, seed=seed), 0.99 * s
+        yield f"near_copies, {s:.0%} near", near_copies(mine, real, seed=seed, confidence=OF_FOUR), 0.99 * s
 
 
 def distances(rng: np.random.Generator, seed: int) -> Truths:
@@ -208,7 +208,7 @@ def distances(rng: np.random.Generator, seed: int) -> Truths:
     for shrunk in (0.0, 0.2):
         nearer = Nearest(fresh.distances * [1 - shrunk, 1], fresh.rows)
         for name, figure in (("dcr", dcr), ("nndr", nndr)):
-            yield f"{name}, {shrunk:.0%} shrunk", figure(nearer, baseline, seed=seed, confidence=OF_THREE), shrunk
+            yield f"{name}, {shrunk:.0%} shrunk", figure(nearer, baseline, seed=seed, confidence=OF_FOUR), shrunk
 
 
 def closer(rng: np.random.Generator, seed: int) -> Truths:
@@ -219,7 +219,7 @@ def closer(rng: np.random.Generator, seed: int) -> Truths:
         copies = rng.random((len(mine), 1)) < s
         moved = np.where(copies, train[rng.integers(len(train), size=len(mine))], mine)
         evidence = ShareEvidence(*_rows("synthetic", len(mine)), _sides(trees, moved), _sides(trees, real))
-        (result,) = evidence.results(seed=seed, confidence=OF_THREE)
+        (result,) = evidence.results(seed=seed, confidence=OF_FOUR)
         yield f"dcr_share, {s:.0%} copied", result, s / 2
 
 

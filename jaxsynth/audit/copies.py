@@ -13,6 +13,7 @@ from jaxsynth.audit.intervals import (
     CONFIDENCE,
     Floats,
     detectable_share,
+    joint_confidence,
     newcombe,
     quantile,
     wilson,
@@ -51,7 +52,7 @@ def exact_copies(synthetic: Floats, holdout: Floats, *, seed: int, confidence: f
         confidence: of the limits.
     """
     copies = int(np.sum(synthetic == 0)), int(np.sum(holdout == 0))
-    return _compare(EXACT, copies, (len(synthetic), len(holdout)), seed=seed, confidence=confidence)
+    return _compare(EXACT, copies, (len(synthetic), len(holdout)), seed=seed, confidence=(confidence, confidence))
 
 
 def near_copies(synthetic: Floats, holdout: Floats, *, seed: int, confidence: float = CONFIDENCE) -> AuditResult:
@@ -74,22 +75,29 @@ def near_copies(synthetic: Floats, holdout: Floats, *, seed: int, confidence: fl
     real = sum(int(np.sum(half <= t)) for half, t in zip(halves, reversed(thresholds), strict=True))
     near = float(np.mean([np.sum(synthetic <= t) for t in thresholds]))
     counts = near, min(real, len(holdout))
-    return _compare(NEAR, counts, (len(synthetic), len(holdout)), seed=seed, confidence=confidence)
+    joint = confidence, joint_confidence(confidence)
+    return _compare(NEAR, counts, (len(synthetic), len(holdout)), seed=seed, confidence=joint)
 
 
 def _compare(
-    question: Question, hits: tuple[float, float], rows: tuple[int, int], *, seed: int, confidence: float
+    question: Question,
+    hits: tuple[float, float],
+    rows: tuple[int, int],
+    *,
+    seed: int,
+    confidence: tuple[float, float],
 ) -> AuditResult:
-    z = z_two_sided(confidence)
+    """Compare shares; confidence of each, and of their difference."""
+    z, joint = map(z_two_sided, confidence)
     (mine, real), (n, real_n) = hits, rows
     return AuditResult.of(
         question,
         estimate=wilson(mine, n, z=z),
         baseline=wilson(real, real_n, z=z),
-        excess=newcombe(mine, n, real, real_n, z=z),
-        detectable=detectable_share(n, real, real_n, found=question.rule.found, z=z),
+        excess=newcombe(mine, n, real, real_n, z=joint),
+        detectable=detectable_share(n, real, real_n, found=question.rule.found, z=joint),
         n=n,
         n_baseline=real_n,
         seed=seed,
-        confidence=confidence,
+        confidence=confidence[0],
     )

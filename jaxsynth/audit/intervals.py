@@ -122,8 +122,8 @@ def percentile(estimate: float, resampled: Floats, confidence: float = CONFIDENC
 
 
 def joint_confidence(confidence: float) -> float:
-    """Of each of the three questions that are put to the same distances: dcr, nndr and dcr_share (Bonferroni)."""
-    return 1 - (1 - confidence) / 3
+    """Of each of the four questions about distances: near_copies, dcr, nndr and dcr_share (Bonferroni)."""
+    return 1 - (1 - confidence) / 4
 
 
 def unknown(excess: Interval) -> Interval:

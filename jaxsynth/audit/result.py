@@ -62,7 +62,7 @@ class AuditResult:
         unit: of `estimate` and `baseline`, such as "share of rows", "distance" or "AUC".
         verdict: "pass", "fail" or "underpowered".
         seed: the audit's seed.
-        confidence: coverage of the limits. Excess limits of questions of one kind, the three about distances, the
+        confidence: coverage of the limits. Excess limits of questions of one kind, the four about distances, the
             three of a membership attack or all columns that are inferred, cover these together (Bonferroni).
         excess_kind: "difference" of the two figures; "shortfall", how far the figure lies below the baseline, of
             the baseline; or "residual" risk, the difference of what the baseline left to succeed.

@@ -79,7 +79,7 @@ def test_equal_distances_count_one_half() -> None:
     assert result.verdict != "fail"
 
 
-ALONE = 0.85  # the confidence of three questions together at which each has 95 %
+ALONE = 0.8  # the confidence of four questions together at which each has 95 %
 
 
 def test_copies_lie_nearer_and_the_farthest_rows_do_not() -> None:

@@ -11,6 +11,7 @@ Measured on 2026-11-26, two cores of an AMD EPYC virtual machine that had other 
 
 * `--parts million`: 73 s and 1.18 GB at the peak, of which .74 GB libraries and tables before the audit; inferring
   the schema takes 3 s more.
+* 100 seeds of `--parts alarms`, copying alone: planted copies found 100 times, a copying screen failed 2 times.
 * `--parts coverage`: 94 to 97 %; 97.2 % for the true positive rate of a strict threshold.
 """
 

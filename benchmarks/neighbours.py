@@ -13,12 +13,12 @@ table; and, where a tree does not pay, never slower than .9 of the scan.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def main() -> None:
         "machine": {**describe(), "instruction_set": _core.instruction_sets()[-1]},
         "sets": {},
     }
-    for name in arguments.sets.split(","):
+    for name in filter(None, arguments.sets.split(",")):
         made = name in MADE
         reference = MADE[name](arguments.rows, 0) if made else real(REAL[name], arguments.data)
         queries = MADE[name](arguments.rows, 1) if made else reference
@@ -168,27 +168,24 @@ def timed(
 
 
 def million() -> dict[str, Any]:
-    """A million rows against a million; building alone, as a search for one row; and the memory that takes."""
+    """A million rows against a million; building alone, as a search for one row; and the memory of it."""
     reference, queries = clustered(1_000_000, 0), clustered(1_000_000, 1)
-    timed(reference, queries.slice(0, 1), "tree", THREADS)  # what libraries keep for themselves is theirs
-    with peak_memory() as grown:
-        build = timed(reference, queries.slice(0, 1), "tree", THREADS)["seconds"]
+    build = timed(reference, queries.slice(0, 1), "tree", THREADS)["seconds"]
     found = timed(reference, queries, "auto", THREADS)
-    return {**found, "build_seconds": build, "bytes_a_row": grown() / reference.num_rows}
+    return {**found, "build_seconds": build, "bytes_a_row": memory(reference)}
 
 
-@contextlib.contextmanager
-def peak_memory() -> Iterator[Callable[[], int]]:
-    """By how many bytes resident memory has grown at most within the block (Linux)."""
-    pa.default_memory_pool().release_unused()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    before = _status("VmRSS")
-    yield lambda: _status("VmHWM") - before
-
-
-def _status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+def memory(reference: pa.Table) -> dict[str, float]:
+    """Bytes a row that a search takes beyond the table; see `benchmarks.neighbours_memory`."""
+    with tempfile.TemporaryDirectory() as folder:
+        table, schema = (Path(folder) / name for name in ("table.arrow", "schema.json"))
+        with pa.ipc.new_file(table, reference.schema) as out:
+            out.write_table(reference.combine_chunks())
+        _schema(reference).save(schema)
+        command = [sys.executable, "-m", "benchmarks.neighbours_memory", str(table), str(schema)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        found: dict[str, float] = json.loads(done.stdout)
+        return found
 
 
 def _schema(table: pa.Table) -> js.Schema:

@@ -142,21 +142,13 @@ double distance_at(const std::vector<ColumnRule>& rules, const Encoding& encodin
                    const Side& side, const double* query, std::size_t place) noexcept {
   const std::uint8_t* codes = rows.block_codes(place / block_rows) + place % block_rows;
   const float* numbers = rows.block_numbers(place / block_rows) + place % block_rows;
-  double sum = 0.0;
-  for (std::size_t column = 0; column < rules.size(); ++column) {
+  return sum_of_costs(rules, query, [&](std::size_t column) {
     const CellSource& source = encoding.sources[column];
-    double cell;
-    if (source.kind == CellSource::Kind::number) {
-      cell = double{numbers[source.at * block_rows]};
-    } else if (source.kind == CellSource::Kind::code) {
-      const std::uint8_t code = codes[source.at * block_rows];
-      cell = code == null_code ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(code);
-    } else {
-      cell = cell_of(side.columns[column], rows.row(place));
-    }
-    sum += cost_of(rules[column], query[column], cell);
-  }
-  return sum;
+    if (source.kind == CellSource::Kind::cells) return cell_of(side.columns[column], rows.row(place));
+    if (source.kind == CellSource::Kind::number) return double{numbers[source.at * block_rows]};
+    const std::uint8_t code = codes[source.at * block_rows];
+    return code == null_code ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(code);
+  });
 }
 
 CoarseRows encode_rows(const Encoding& encoding, const Side& side) {

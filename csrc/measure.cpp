@@ -105,10 +105,7 @@ void read_row(const Side& side, std::size_t row, double* cells) noexcept {
 
 double distance(const std::vector<ColumnRule>& rules, const double* query, const Side& side,
                 std::size_t row) noexcept {
-  double sum = 0.0;
-  for (std::size_t column = 0; column < rules.size(); ++column)
-    sum += cost_of(rules[column], query[column], cell_of(side.columns[column], row));
-  return sum;
+  return sum_of_costs(rules, query, [&](std::size_t column) { return cell_of(side.columns[column], row); });
 }
 
 }  // namespace jaxsynth

@@ -32,6 +32,15 @@ inline double cost_of(const ColumnRule& rule, double query, double cell) noexcep
   return rule.scale == 0.0 ? 0.0 : std::fabs(query - cell) * rule.scale;
 }
 
+// What the distance is: costs added up in column order. `cell(column)` is the row's cell.
+template <class Cell>
+double sum_of_costs(const std::vector<ColumnRule>& rules, const double* query, const Cell& cell) noexcept {
+  double sum = 0.0;
+  for (std::size_t column = 0; column < rules.size(); ++column)
+    sum += cost_of(rules[column], query[column], cell(column));
+  return sum;
+}
+
 // One side of a request: its columns, and what was learnt of them when they were checked.
 struct Side {
   std::vector<View> columns;

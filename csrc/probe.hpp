@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -43,8 +42,8 @@ class Probe {
     }
   }
 
-  // Rows of a block by ascending bound, until there is a limit and a few have been measured.
-  void seed(std::size_t block, std::size_t least) {
+  // So few rows of a block as may set a first limit: those of the least bounds.
+  void seed(std::size_t block, std::size_t wanted) {
     std::array<float, block_rows> bounds;
     const CoarseRows& rows = index_.rows;
     index_.kernels->bounds(view_, rows.block_codes(block), rows.block_numbers(block), index_.encoding.unit,
@@ -52,14 +51,11 @@ class Probe {
     std::array<std::uint8_t, block_rows> places;
     const std::size_t count = rows.rows_of(block);
     for (std::size_t i = 0; i < count; ++i) places[i] = static_cast<std::uint8_t>(i);
-    const auto farther = [&](std::uint8_t a, std::uint8_t b) { return bounds[a] > bounds[b]; };
-    const auto begin = places.begin();
-    auto end = begin + static_cast<std::ptrdiff_t>(count);
-    std::make_heap(begin, end, farther);
-    for (std::size_t i = 0; i < count && (i < least || std::isinf(collector_.limit())); ++i) {
-      std::pop_heap(begin, end, farther);
-      measure(block * block_rows + *--end);
-    }
+    const std::size_t taken = std::min(wanted, count);
+    std::partial_sort(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(taken),
+                      places.begin() + static_cast<std::ptrdiff_t>(count),
+                      [&](std::uint8_t a, std::uint8_t b) { return bounds[a] < bounds[b]; });
+    for (std::size_t i = 0; i < taken; ++i) measure(block * block_rows + places[i]);
     renew();
   }
 

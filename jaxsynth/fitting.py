@@ -51,18 +51,43 @@ def fit(
     """
     if privacy is not None:
         raise SchemaError("privacy: this release has no differentially private training; pass privacy=None")
+    source = rows_to_learn(table)
+    schema = described(source, schema)
+    require_columns(schema)
+    warn_of_identifiers(schema)
+    return _fit(source, generator or Autoregressive(), schema, seed=seed, progress=progress)
+
+
+def rows_to_learn(table: Any) -> pa.Table:
+    """Read a table.
+
+    Raises:
+        TableError: unreadable, empty, or with NaN or infinite cells.
+    """
     source = as_table(table)
     if source.num_rows == 0:
         raise TableError("table: no rows; give at least one row to learn from")
     check_finite(source)
+    return source
+
+
+def described(source: pa.Table, schema: Schema | None) -> Schema:
+    """The table's description, inferred if None.
+
+    Raises:
+        SchemaError: it disagrees with the table.
+    """
     schema = Schema.infer(source) if schema is None else schema
     schema.check(source)
+    return schema
+
+
+def require_columns(schema: Schema) -> None:
+    """Raise `SchemaError` if no column is left to learn."""
     if not schema.modelled:
         raise SchemaError(
             "schema: every column is an identifier or text, none is left to learn; set a column's kind"
         )
-    warn_of_identifiers(schema)
-    return _fit(source, generator or Autoregressive(), schema, seed=seed, progress=progress)
 
 
 def _fit(

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from jaxsynth.codec import Codec
 from jaxsynth.codec.layout import Encoded
 from jaxsynth.codec.packed import pack
-from jaxsynth.errors import SchemaError, TableError
-from jaxsynth.fitting import warn_of_identifiers
+from jaxsynth.errors import TableError
+from jaxsynth.fitting import described, require_columns, rows_to_learn, warn_of_identifiers
 from jaxsynth.models import Autoregressive, Generator, Model
 from jaxsynth.schema import Schema
 from jaxsynth.synthesizer import Synthesizer
-from jaxsynth.tables import as_table, check_finite
 from jaxsynth.train import Artefact, library_versions
 from jaxsynth.train.loop import Progress
 from jaxsynth.train.many import train_many
@@ -78,12 +77,8 @@ def fit_many(
         >>> [synth.sample(3, seed=0).num_rows for synth in fits]
         [3, 3]
     """
-    source = as_table(table)
-    if source.num_rows == 0:
-        raise TableError("table: no rows; give at least one row to learn from")
-    check_finite(source)
-    schema = Schema.infer(source) if schema is None else schema
-    schema.check(source)
+    source = rows_to_learn(table)
+    schema = described(source, schema)
     warn_of_identifiers(schema)
     fits = fitted(
         source,
@@ -121,10 +116,7 @@ def fitted(
     progress: bool | None,
 ) -> Iterator[Fitted]:
     """As `fit_many`, of a table that `schema` describes. Neighbours with as many rows share codec and program."""
-    if not schema.modelled:
-        raise SchemaError(
-            "schema: every column is an identifier or text, none is left to learn; set a column's kind"
-        )
+    require_columns(schema)
     sets = [_row_numbers(own, table.num_rows, s) for s, own in enumerate(rows)]
     pool = _Pool.read(table, generator, schema, max(map(len, sets), default=1))
     seeds = np.random.default_rng([seed, _SEEDS]).integers(0, 2**32, len(sets)).tolist()

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jaxsynth.errors import AuditError
+from jaxsynth.fitting import described
 from jaxsynth.fitting_many import Fitted, fitted
 from jaxsynth.models import Autoregressive, Generator
 from jaxsynth.sample.blocks import BlockSampler
@@ -95,8 +96,7 @@ def shadows(
             f"shadows: n={n} on a pool of {pool.num_rows} rows that release {released} rows each; give n >= 2, "
             "at least two real rows and rows >= 1"
         )
-    schema = Schema.infer(pool) if schema is None else schema
-    schema.check(pool)
+    schema = described(pool, schema)
     inside = _halves(pool.num_rows, n, seed)
     fits = fitted(
         pool,

@@ -64,7 +64,7 @@ def membership_density(tables: AuditTables, *, seed: int) -> MembershipEvidence:
 def _ratios(tables: AuditTables, others: Sequence[Cells], queries: Cells) -> list[NDArray[np.float64]]:
     """Scores by the synthetic table and by the real release. Shapes (q,)."""
     k = min(K, *(len(cells[0]) for cells in others))
-    # One by one: in one pass, the sparse tables' far neighbours would keep the search from narrowing in the dense.
+    # One by one: each is compared at the precision that it shares with the queries.
     near = [search(cells, queries, tables.schema, k=k, threads=tables.threads) for cells in others]
     *logs, reference = (log_distances(found.distances).mean(axis=1) for found in near)
     return [reference - log for log in logs]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from jaxsynth.audit.evidence import Mask
 from jaxsynth.audit.inputs import AuditTables
+from jaxsynth.audit.intervals import Floats
 from jaxsynth.audit.ranks import NULL, Ranks, joint_ranks
-from jaxsynth.audit.residual import AttackEvidence, Floats
+from jaxsynth.audit.residual import AttackEvidence
 from jaxsynth.audit.result import Question
 from jaxsynth.audit.targets import TARGETS, check_columns, draw_targets, nearest_synthetic
 from jaxsynth.audit.verdict import RESIDUAL

@@ -137,6 +137,11 @@ def shortfall(value: Floats | float, baseline: Floats | float) -> Floats:
     return np.divide(np.subtract(baseline, value), baseline, out=out, where=np.greater(baseline, 0))
 
 
+def detectable_effect(drawn: Floats, confidence: float) -> float:
+    """Find the smallest effect that a bootstrap interval would have told from none, by its own standard error."""
+    return (z_two_sided(confidence) + NormalDist().inv_cdf(POWER)) * float(np.std(drawn))
+
+
 def detectable_shortfall(ordered: Floats, p: float, drawn: Floats, confidence: float = CONFIDENCE) -> float:
     """Find the smallest relative shortfall of a quantile that the interval could have told from none.
 
@@ -155,5 +160,4 @@ def detectable_shortfall(ordered: Floats, p: float, drawn: Floats, confidence: f
     below = ordered[: np.searchsorted(ordered, at)]
     if at <= 0 or len(below) == 0:
         return 1.0
-    effect = (z_two_sided(confidence) + NormalDist().inv_cdf(POWER)) * float(np.std(drawn))
-    return min(1.0, max(effect, (at - float(below[-1])) / at))
+    return min(1.0, max(detectable_effect(drawn, confidence), (at - float(below[-1])) / at))

@@ -8,20 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from jaxsynth.audit.candidates import split
 from jaxsynth.audit.density import log_distances
-from jaxsynth.audit.evidence import Rows
+from jaxsynth.audit.evidence import Mask, Rows
 from jaxsynth.audit.inputs import AuditTables, take
+from jaxsynth.audit.intervals import Floats
 from jaxsynth.audit.membership import Attack, MembershipEvidence, Scores
 from jaxsynth.errors import AuditError
 from jaxsynth.neighbours import Cells, search
 from jaxsynth.schema import Schema
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 K = 3
 _LEAST_SHADOWS = 2
@@ -41,7 +38,7 @@ RMIA = Attack(name="membership_rmia", title="Membership by pairwise likelihood r
 
 
 def shadow_membership(
-    tables: AuditTables, releases: Sequence[Cells], inside: Bools, *, seed: int
+    tables: AuditTables, releases: Sequence[Cells], inside: Mask, *, seed: int
 ) -> tuple[MembershipEvidence, MembershipEvidence]:
     """Attack the synthetic table with shadow releases, by LiRA and by RMIA.
 
@@ -111,7 +108,7 @@ def release_signals(
     return signals
 
 
-def lira(signals: Floats, inside: Bools, target: Floats) -> Floats:
+def lira(signals: Floats, inside: Mask, target: Floats) -> Floats:
     """Score candidates by the likelihood ratio of Carlini et al. (2022, arXiv:2112.03570).
 
     Normal signals with and without the candidate: the online attack (algorithm 1) where each candidate has
@@ -139,7 +136,7 @@ def lira(signals: Floats, inside: Bools, target: Floats) -> Floats:
     return 0.5 * (without**2 - within**2) + np.log(spread / spread_inside)
 
 
-def log_ratios(signals: Floats, inside: Bools, target: Floats) -> Floats:
+def log_ratios(signals: Floats, inside: Mask, target: Floats) -> Floats:
     """How much likelier each row is under the target than on average over shadows with and without it.
 
     Zarifzadeh et al. (2024, arXiv:2312.03262), in logarithms, with exp(signal) for the likelihood:
@@ -186,7 +183,7 @@ def _of_one_length(releases: Sequence[Cells], seed: int) -> list[Cells]:
     return [r if len(r[0]) == size else take(r, np.sort(rng.permutation(len(r[0]))[:size])) for r in releases]
 
 
-def _normal(signals: Floats, mask: Bools, *, own: bool) -> tuple[Floats, Floats]:
+def _normal(signals: Floats, mask: Mask, *, own: bool) -> tuple[Floats, Floats]:
     """Mean and standard deviation of the masked signals of each candidate; one deviation for all if not `own`."""
     means, counts = _means(signals, mask), mask.sum(axis=0)
     squares = np.where(mask, (signals - means) ** 2, 0.0).sum(axis=0)
@@ -195,7 +192,7 @@ def _normal(signals: Floats, mask: Bools, *, own: bool) -> tuple[Floats, Floats]
     return means, np.sqrt(np.maximum(squares / np.maximum(freedom, 1) if own else pooled, _LEAST_SPREAD**2))
 
 
-def _means(values: Floats, mask: Bools) -> Floats:
+def _means(values: Floats, mask: Mask) -> Floats:
     """Mean of the masked values of each candidate; that of all candidates where it has none."""
     counts, sums = mask.sum(axis=0), np.where(mask, values, 0.0).sum(axis=0)
     overall = sums.sum() / max(1, int(counts.sum()))
@@ -203,7 +200,7 @@ def _means(values: Floats, mask: Bools) -> Floats:
     return means
 
 
-def _check(releases: Sequence[Cells], inside: Bools, pool: int) -> None:
+def _check(releases: Sequence[Cells], inside: Mask, pool: int) -> None:
     if len(releases) < _LEAST_SHADOWS:
         raise AuditError(
             f"releases: {len(releases)} shadow releases, a likelihood ratio needs {_LEAST_SHADOWS}; train more"

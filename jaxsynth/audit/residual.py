@@ -13,14 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
-import numpy as np
-from numpy.typing import NDArray
-
 from jaxsynth.audit.evidence import Mask, Rows
-from jaxsynth.audit.intervals import CONFIDENCE, POWER, Interval, wilson, z_two_sided
+from jaxsynth.audit.intervals import CONFIDENCE, POWER, Floats, Interval, wilson, z_two_sided
 from jaxsynth.audit.result import AuditResult, Question
-
-Floats = NDArray[np.float64]
 
 LEAST = 10
 """Fewer attacks on a side bear no limits: one success of one would lie above a control rate of 15 %."""

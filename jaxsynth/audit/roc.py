@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 from scipy.stats import beta, rankdata
 
-from jaxsynth.audit.intervals import CONFIDENCE, Interval, z_two_sided
-
-Floats = NDArray[np.float64]
+from jaxsynth.audit.intervals import CONFIDENCE, Floats, Interval, z_two_sided
 
 
 def placements(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:

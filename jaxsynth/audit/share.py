@@ -8,10 +8,8 @@ distances alone (Yao et al. 2025, arXiv:2505.01524).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jaxsynth.audit.clusters import Sample, share_resamples
 from jaxsynth.audit.copies import COPIER
@@ -20,12 +18,11 @@ from jaxsynth.audit.evidence import Mask, Rows
 from jaxsynth.audit.inputs import AuditTables, take
 from jaxsynth.audit.intervals import (
     CONFIDENCE,
-    POWER,
     Floats,
+    detectable_effect,
     joint_confidence,
     percentile,
     unknown,
-    z_two_sided,
 )
 from jaxsynth.audit.result import AuditResult, Question
 from jaxsynth.audit.verdict import ADVANTAGE
@@ -72,6 +69,7 @@ class ShareEvidence:
         mine, real = float(self.mine.hits.mean()), float(self.real.hits.mean())
         difference, joint = drawn[0] - drawn[1], joint_confidence(confidence)
         excess = percentile(mine - real, difference, joint)
+        detectable = min(1.0, max(ADVANTAGE.tolerance, detectable_effect(difference, joint)))
         known = min(len(self.mine.hits), len(self.real.hits)) >= LEAST_ROWS
         return (
             AuditResult.of(
@@ -79,7 +77,7 @@ class ShareEvidence:
                 estimate=percentile(mine, drawn[0], confidence),
                 baseline=percentile(real, drawn[1], confidence),
                 excess=excess if known else unknown(excess),
-                detectable=_detectable(difference, joint) if known else 1.0,
+                detectable=detectable if known else 1.0,
                 n=len(self.mine.hits),
                 n_baseline=len(self.real.hits),
                 seed=seed,
@@ -117,9 +115,3 @@ def _closer(tables: AuditTables, samples: list[Cells], rows: Cells) -> Sample:
 
 def _halves(trained: Floats, unseen: Floats) -> Floats:
     return np.where(trained < unseen, 1.0, np.where(trained > unseen, 0.0, 0.5))
-
-
-def _detectable(difference: NDArray[np.float64], confidence: float) -> float:
-    """By the interval's own standard error, at 80 % power."""
-    effect = (z_two_sided(confidence) + NormalDist().inv_cdf(POWER)) * float(np.std(difference))
-    return min(1.0, max(ADVANTAGE.tolerance, effect))

@@ -14,6 +14,7 @@ from scipy.stats import hypergeom
 
 from jaxsynth.audit.evidence import Rows
 from jaxsynth.audit.inputs import AuditTables
+from jaxsynth.audit.intervals import Floats
 from jaxsynth.audit.predicates import (
     Predicates,
     RankedTable,
@@ -23,7 +24,7 @@ from jaxsynth.audit.predicates import (
     rare_values,
 )
 from jaxsynth.audit.ranks import joint_ranks
-from jaxsynth.audit.residual import AttackEvidence, Floats
+from jaxsynth.audit.residual import AttackEvidence
 from jaxsynth.audit.result import Question
 from jaxsynth.audit.verdict import RESIDUAL
 from jaxsynth.errors import AuditError

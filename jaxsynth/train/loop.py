@@ -81,7 +81,7 @@ def train(
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
     state, run_key, resident = jax.device_put((state, run_key, stepper.resident(rows)), everywhere)
     runner = _Runner(plan, mesh, flat, stepper)
-    best = Best(params=state.params.copy(), history=History())
+    best = Course.start(plan, state).best
     try:
         for best in _chunks(runner, scoring, state, (rows, resident), run_key):
             if report is not None:

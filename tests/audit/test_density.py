@@ -94,5 +94,5 @@ def test_the_smallest_tables() -> None:
     rng = np.random.default_rng(5)
     tables = _tables(_real(1, rng), _real(2, rng), _real(4, rng))
     assert [r.verdict for r in membership_density(tables, seed=0).results(seed=0)] == ["underpowered"] * 3
-    with pytest.raises(AuditError, match="holdout: 3 rows, a membership attack needs at least 4"):
+    with pytest.raises(AuditError, match="holdout: 3 rows, an audit needs at least 4"):
         membership_density(_tables(_real(1, rng), _real(2, rng), _real(3, rng)), seed=0)

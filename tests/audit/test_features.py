@@ -32,7 +32,7 @@ def _case(n: int, seed: int, noise: float | None) -> AuditTables:
 
 def test_features_of_known_neighbours() -> None:
     schema = Schema.infer(pa.table({"x": [0.0, 10.0]}))
-    columns = [pa.table({"x": [float(v) for v in x]}) for x in ([1, 2, 4], [0, 5, 9], [0, 10], [3])]
+    columns = [pa.table({"x": [float(v) for v in x]}) for x in ([1, 2, 4], [0, 5, 9], [0, 10, 10, 0], [3])]
     tables = read_tables(columns[0], columns[1], columns[2], schema, threads=1)
     query = (columns[3]["x"].combine_chunks(),)
     found = features(tables, tables.synthetic, tables.train, query)

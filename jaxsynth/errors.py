@@ -47,6 +47,14 @@ class AuditError(JaxsynthError):
     """The tables given to an audit or an evaluation cannot be compared."""
 
 
+class PrivacyError(JaxsynthError):
+    """What was asked cannot be done under the privacy that was asked for."""
+
+
+class BudgetError(PrivacyError):
+    """A read of the private table would cost more than is left of the budget; nothing was read."""
+
+
 class IdentifierWarning(UserWarning):
     """Columns that look like direct identifiers are not learned; says what happens to them on output."""
 
@@ -57,3 +65,7 @@ class TrainingWarning(UserWarning):
 
 class ConditionWarning(UserWarning):
     """Rows satisfy the condition but follow its distribution coarsely; says how coarsely."""
+
+
+class PrivacyWarning(UserWarning):
+    """A guarantee is weaker than it may look, or void; says why."""

@@ -16,7 +16,7 @@ LEVELS = [
     ["schema", "tables"],
     ["codec"],
     ["nets"],
-    ["models"],
+    ["models", "privacy"],
     ["train", "neighbours"],
     ["sample"],
     ["audit", "quality"],

@@ -1,7 +1,8 @@
 """Layers. The only file that imports flax; parameters are plain nested dicts, keys are explicit.
 
 No layer couples the examples of a batch (LayerNorm at most, never BatchNorm), so that per-example
-gradients mean something.
+gradients mean something; and `Dense`, `Norm` and the table's layers use their parameters by `affine` alone, so that
+those gradients' norms can be told without the gradients.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsynth.affine import added, dense, dense_last, lookup, offset, shifted
 from jaxsynth.codec.groups import PADDING, Group
 
 _WIDE = 64  # unordered columns with more codes than this get a learned embedding instead of a one-hot
@@ -28,6 +30,30 @@ def apply(module: nn.Module, params: Params, *inputs: jax.Array) -> Any:
     return module.apply({"params": params}, *inputs)
 
 
+class Dense(nn.Module):
+    """(b, in) -> (b, width)."""
+
+    width: int
+    bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        y = dense(self.param("kernel", nn.initializers.lecun_normal(), (x.shape[1], self.width), jnp.float32), x)
+        return offset(self.param("bias", nn.initializers.zeros, (self.width,)), y) if self.bias else y
+
+
+class Norm(nn.Module):
+    """Each example of (b, n) to a mean of 0 and a variance of 1, then scaled and shifted (Ba et al. 2016)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        scale = self.param("scale", nn.initializers.ones, (x.shape[1],))
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[1],))
+        mean = x.mean(1, keepdims=True)
+        variance = jnp.maximum(jnp.square(x).mean(1, keepdims=True) - jnp.square(mean), 0.0)
+        return shifted(scale, bias, (x - mean) * jax.lax.rsqrt(variance + 1e-6))
+
+
 class MLP(nn.Module):
     """Dense layers with ReLU between them; (b, in) -> (b, widths[-1]), no activation after the last."""
 
@@ -36,7 +62,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for i, width in enumerate(self.widths):
-            x = nn.Dense(width, name=f"dense{i}")(x)
+            x = Dense(width, name=f"dense{i}")(x)
             if i + 1 < len(self.widths):
                 x = nn.relu(x)
         return x
@@ -68,7 +94,7 @@ class TableEmbed(nn.Module):
         table = self.param(
             f"embedding{i}", nn.initializers.normal(0.3), (columns, group.width, _EMBEDDING), jnp.float32
         )
-        return table[np.arange(columns), own]
+        return lookup([table], own.T).swapaxes(0, 1)
 
 
 class TableHeads(nn.Module):
@@ -86,7 +112,7 @@ class TableHeads(nn.Module):
         widths = [len(g.index) * (g.width if g.basis is None else g.basis.shape[-1]) for g in self.groups]
         shape = (hidden.shape[1], sum(widths) + self.continuous)
         kernel = self.param("joint_kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
-        *parts, tilts = jnp.split(kernel.T @ hidden.T, np.cumsum(widths))
+        *parts, tilts = jnp.split(dense_last(kernel, hidden), np.cumsum(widths))
         return [self._logits(i, g, p) for i, (g, p) in enumerate(zip(self.groups, parts, strict=True))], tilts.T
 
     def _logits(self, i: int, group: Group, part: jax.Array) -> jax.Array:
@@ -95,7 +121,7 @@ class TableHeads(nn.Module):
             own = jnp.asarray(group.basis) @ own
         bias = self.param(f"bias{i}", lambda _: jnp.maximum(jnp.asarray(group.prior), -20.0))
         padding = jnp.where(jnp.asarray(group.prior) <= PADDING, PADDING, 0.0)
-        return own + (bias + padding)[..., None]
+        return added(bias, own) + padding[..., None]
 
 
 class TimedBlock(nn.Module):
@@ -158,8 +184,8 @@ class SlotDense(nn.Module):
     def __call__(self, x: jax.Array, slot: jax.Array) -> jax.Array:
         table = self.param("slots", nn.initializers.normal(1.0), (self.slots, self.embedding), jnp.float32)
         # Two products, not one of both side by side: the slots' gradient would cost one as wide as the features'.
-        own = nn.Dense(self.width, use_bias=False, name="slot")(table[slot].reshape(len(x), -1))
-        return nn.Dense(self.width, name="dense")(x) + own
+        own = Dense(self.width, bias=False, name="slot")(table[slot].reshape(len(x), -1))
+        return Dense(self.width, name="dense")(x) + own
 
 
 class LeakyMLP(nn.Module):
@@ -171,6 +197,6 @@ class LeakyMLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for i, width in enumerate(self.widths):
-            x = nn.leaky_relu(nn.LayerNorm(name=f"norm{i}")(x) if self.norm else x, 0.2)
-            x = nn.Dense(width, name=f"dense{i}")(x)
+            x = nn.leaky_relu(Norm(name=f"norm{i}")(x) if self.norm else x, 0.2)
+            x = Dense(width, name=f"dense{i}")(x)
         return x

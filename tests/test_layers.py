@@ -15,6 +15,7 @@ LEVELS = [
     ["atomic"],
     ["schema", "tables"],
     ["codec"],
+    ["affine"],
     ["nets"],
     ["models", "privacy"],
     ["train", "neighbours"],

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxsynth.affine import added, by_column
 from jaxsynth.codec.groups import Group
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Params
-from jaxsynth.models.ordered_layers import Start, by_column
+from jaxsynth.models.ordered_layers import Start
 
 NONE = -1  # the code of a source whose value the column does not have
 
@@ -61,8 +62,7 @@ class Copying:
 
     def gates(self, params: Params, h: jax.Array) -> jax.Array:
         """Hidden units (g, units, b) -> how much each source raises the logit of its value, (g, k, b)."""
-        gates: jax.Array = by_column(params["kernel"], h) + params["bias"][..., None]
-        return gates
+        return added(params["bias"], by_column(params["kernel"], h))
 
     def wanted(self, codes: jax.Array, seen: jax.Array) -> jax.Array:
         """Codes (d, b) of the rows -> the code of the sources' values, or `NONE`, (g, k, b).

@@ -53,7 +53,7 @@ def _weights(net: OrderedNet, params: Params) -> list[jax.Array | NDArray[np.int
     for i in range(len(net.spans)):
         deepen = params["deepen"][str(i)]
         out += [deepen["down"], deepen["bias"], deepen["up"], params["tilt"][str(i)]]
-    for (head, bias), inputs in zip(net.outputs(params), net.inputs(params), strict=True):
+    for (head, bias), inputs in zip(net.outputs(params), net.vectors(params), strict=True):
         out += [head, bias, inputs]
     for i, copying in enumerate(net.copying):
         if copying.count:

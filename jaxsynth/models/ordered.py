@@ -7,7 +7,7 @@ nothing is transposed between layers, which on a CPU is half of a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsynth.affine import Param, added, by_column, by_row, lookup, plain
 from jaxsynth.codec.groups import Group
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Params
@@ -25,7 +26,6 @@ from jaxsynth.models.ordered_layers import (
     PairedContext,
     Start,
     SummedContext,
-    by_column,
     draw_start,
 )
 
@@ -101,7 +101,7 @@ class OrderedNet:
         sizes = _sizes(groups, embedding, hidden, even=len(order) > paired)
         spans = tuple(_spans(groups, sizes))
         context = (
-            PairedContext(spans[-1].features.stop, spans[-1].units.stop)
+            PairedContext(*_per_column(spans))
             if len(order) <= paired
             else SummedContext(len(order), sizes[0].embedding, sizes[0].hidden)
         )
@@ -152,19 +152,19 @@ class OrderedNet:
         }
         return draw_start(key, starts)
 
-    def inputs(self, params: Params) -> list[jax.Array]:
+    def inputs(self, params: Params) -> list[Param]:
         """For each group the feature vectors of its codes, (g, width, e)."""
         return self.embed(params["embed"])
 
-    def lookup(self, tables: list[jax.Array], codes: jax.Array) -> jax.Array:
-        """Features (k, b) of codes (d, b) by the `inputs`: for each span one gather, and one scatter backwards."""
+    def vectors(self, params: Params) -> list[jax.Array]:
+        """The same as arrays."""
+        return [plain(t) for t in self.inputs(params)]
+
+    def lookup(self, tables: Sequence[Param], codes: jax.Array) -> jax.Array:
+        """Features (k, b) of codes (d, b) by the `inputs`."""
         parts = []
         for span in self.spans:
-            own = [tables[i] for i in span.groups]
-            widths = [t.shape[1] for t in own for _ in range(t.shape[0])]
-            flat = jnp.concatenate([t.reshape(-1, t.shape[-1]) for t in own])
-            offsets = np.cumsum([0, *widths[:-1]])[:, None]
-            found = flat[codes[span.columns.start : span.columns.stop] + offsets]  # (columns, b, e)
+            found = lookup([tables[i] for i in span.groups], codes[span.columns.start : span.columns.stop])
             parts.append(found.transpose(0, 2, 1).reshape(len(span.features), -1))
         return jnp.concatenate(parts)
 
@@ -184,32 +184,28 @@ class OrderedNet:
 
     def _context(self, params: Params, features: jax.Array, rank: jax.Array) -> jax.Array:
         """What each column sees of those of lower rank, (u, b)."""
-        sizes = [s.sizes for s in self.spans for _ in s.columns]
         if isinstance(self.context, SummedContext):
-            columns = features.reshape(len(sizes), sizes[0].embedding, -1)
+            columns = features.reshape(len(self.order), self.context.embedding, -1)
             return self.context(params, columns, rank).reshape(self.units, -1)
-        owner = np.repeat(np.arange(len(sizes)), [s.embedding for s in sizes])
-        reader = np.repeat(np.arange(len(sizes)), [s.hidden for s in sizes])
-        return self.context(params, features, rank[owner] < rank[reader][:, None])
+        return self.context(params, features, rank)
 
     def outputs(self, params: Params) -> list[tuple[jax.Array, jax.Array]]:
         """For each group the weights (g, width, hidden) and biases (g, width) of its heads."""
         tables = self.heads(params["heads"])
-        # Relative to the training frequencies, so that weight decay pulls towards those.
         return [
-            (table, params["bias"][str(i)] + jnp.asarray(group.prior))
+            (plain(table), params["bias"][str(i)] + jnp.asarray(group.prior))
             for i, (group, table) in enumerate(zip(self.groups, tables, strict=True))
         ]
 
     def logits(self, params: Params, h: list[jax.Array], codes: jax.Array, rank: jax.Array) -> list[jax.Array]:
         """For each group (g, width, b); columns copy the `codes` (d, b) of those of lower rank."""
-        weights, out = self.outputs(params), []
+        tables, out = self.heads(params["heads"]), []
         for span, units in zip(self.spans, h, strict=True):
             for i in span.groups:
-                at = self.starts[i] - span.columns.start
-                table, bias = weights[i]
-                own = units[at : at + len(table)]
-                logits = by_column(table, own) + bias[..., None]
+                at, prior = self.starts[i] - span.columns.start, self.groups[i].prior
+                own = units[at : at + len(prior)]
+                # Relative to the training frequencies, so that weight decay pulls towards those.
+                logits = added(params["bias"][str(i)], by_column(tables[i], own)) + prior[..., None]
                 out.append(self._raised(params, i, logits, own, codes, rank))
         return out
 
@@ -226,7 +222,7 @@ class OrderedNet:
 
     def tilts(self, params: Params, h: list[jax.Array]) -> jax.Array:
         """How positions lean inside their interval, (v, b)."""
-        own = [(units * params["tilt"][str(i)][..., None]).sum(1) for i, units in enumerate(h)]
+        own = [by_row(params["tilt"][str(i)], units) for i, units in enumerate(h)]
         return jnp.concatenate(own)[self.tilted]
 
 
@@ -243,6 +239,12 @@ def _sizes(groups: tuple[Group, ...], embedding: int, hidden: int, *, even: bool
     if even:
         return (Sizes(max(s.embedding for s in sizes), most),) * len(sizes)
     return tuple(sizes)
+
+
+def _per_column(spans: tuple[Span, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Features and units of each column."""
+    sizes = [s.sizes for s in spans for _ in s.columns]
+    return tuple(s.embedding for s in sizes), tuple(s.hidden for s in sizes)
 
 
 def _spans(groups: tuple[Group, ...], sizes: tuple[Sizes, ...]) -> Iterator[Span]:

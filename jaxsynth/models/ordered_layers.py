@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxsynth.affine import Blocks, Param, added, by_column, masked, mixed, scaled
 from jaxsynth.codec.groups import Group
 from jaxsynth.models.base import Params
 
 _FREE = 0.1  # weight of an ordered code's own part beside its smooth one
-_FEW = 16  # columns up to which a product each beats one batched product
 
 
 class Start(NamedTuple):
@@ -62,16 +63,13 @@ class CodeTables:
                 starts[f"smooth{i}"] = Start(shape, self.scale)
         return starts
 
-    def __call__(self, params: Params) -> list[jax.Array]:
+    def __call__(self, params: Params) -> list[Param]:
         """The tables."""
-        out = []
-        for i, group in enumerate(self.groups):
-            table = params[f"free{i}"]
-            if group.basis is not None:
-                smooth = params[f"smooth{i}"]
-                table = jnp.einsum("gwf,gfe->gwe", jnp.asarray(group.basis), smooth) + _FREE * table
-            out.append(table)
-        return out
+        return [self._table(params, i, group) for i, group in enumerate(self.groups)]
+
+    def _table(self, params: Params, i: int, group: Group) -> Param:
+        free: Param = params[f"free{i}"]
+        return free if group.basis is None else mixed(params[f"smooth{i}"], free, group.basis, _FREE)
 
 
 @dataclass(frozen=True)
@@ -79,23 +77,25 @@ class PairedContext:
     """What each column sees of those before it, by weights of its own for every pair of columns.
 
     One matrix product: the order is folded into the weights.
+
+    Attributes:
+        features: of each column.
+        units: of each column.
     """
 
-    features: int
-    units: int
+    features: tuple[int, ...]
+    units: tuple[int, ...]
 
     def start(self) -> dict[str, Start]:
-        """Starts of the weights (units, features) and biases."""
-        return {
-            "kernel": Start((self.units, self.features), (2 / self.features) ** 0.5),
-            "bias": Start((self.units,)),
-        }
+        """Starts of the weights (all units, all features) and biases."""
+        features, units = sum(self.features), sum(self.units)
+        return {"kernel": Start((units, features), (2 / features) ** 0.5), "bias": Start((units,))}
 
-    def __call__(self, params: Params, features: jax.Array, sees: jax.Array) -> jax.Array:
-        """Features (k, b) -> units (u, b); `sees`, bool (u, k): whose column comes before the unit's."""
-        kernel: jax.Array = jnp.where(sees, params["kernel"], 0.0)
-        seen: jax.Array = kernel @ features + params["bias"][:, None]
-        return seen
+    def __call__(self, params: Params, features: jax.Array, rank: jax.Array) -> jax.Array:
+        """Features (all, b) -> units (all, b), each of which sees the features of columns of lower rank."""
+        columns = np.arange(len(self.features))
+        blocks = Blocks(rank < rank[:, None], np.repeat(columns, self.units), np.repeat(columns, self.features))
+        return added(params["bias"], masked(params["kernel"], features, blocks))
 
 
 @dataclass(frozen=True)
@@ -122,14 +122,13 @@ class SummedContext:
     def __call__(self, params: Params, features: jax.Array, rank: jax.Array) -> jax.Array:
         """Features (columns, e, b) and ranks (columns,) -> (columns, hidden, b)."""
         order = jnp.argsort(rank)
-        kernel = params["kernel"]
+        adds = by_column(params["kernel"], features)
 
         def add(total: jax.Array, column: jax.Array) -> tuple[jax.Array, jax.Array]:
-            return total + kernel[column] @ features[column], total
+            return total + adds[column], total
 
         _, before = jax.lax.scan(add, jnp.zeros((self.hidden, features.shape[-1])), order)  # in rank order
-        seen: jax.Array = before[jnp.argsort(order)] * params["scale"][..., None] + params["bias"][..., None]
-        return seen
+        return added(params["bias"], scaled(params["scale"], before[jnp.argsort(order)]))
 
 
 @dataclass(frozen=True)
@@ -150,16 +149,5 @@ class ColumnResidual:
 
     def __call__(self, params: Params, x: jax.Array) -> jax.Array:
         """(columns, units, b) -> the same shape."""
-        inner = jax.nn.relu(by_column(params["down"], x) + params["bias"][..., None])
-        deeper: jax.Array = by_column(params["up"], inner)
-        return x + deeper
-
-
-def by_column(weights: jax.Array, x: jax.Array) -> jax.Array:
-    """(g, out, in) and (g, in, b) -> (g, out, b).
-
-    A few columns as products of their own: XLA runs one matrix product faster than a short batch of them.
-    """
-    if len(x) > _FEW:
-        return weights @ x
-    return jnp.stack([weights[i] @ x[i] for i in range(len(x))])
+        inner = jax.nn.relu(added(params["bias"], by_column(params["down"], x)))
+        return x + by_column(params["up"], inner)

@@ -121,7 +121,7 @@ class Walker:
         Without known cells (`full` is False) a column's context ends where no earlier column can be.
         """
         out: list[list[_Column] | _Column] = []
-        inputs, outputs = self.net.inputs(params), self.net.outputs(params)
+        inputs, outputs = self.net.vectors(params), self.net.outputs(params)
         for s, span in enumerate(self.net.spans):
             for g in span.groups:
                 count = len(self.net.groups[g].index)

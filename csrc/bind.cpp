@@ -1,20 +1,25 @@
 // The Python face of the engine: the only file that knows pybind11 and the only one that raises.
-// Conversions, the interpreter lock and interrupts live here; no search logic does.
+// Conversions, the interpreter lock and interrupts live here; no search or drawing logic does.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "calls.hpp"
 #include "kernels.hpp"
 #include "pool.hpp"
+#include "random_arrays.hpp"
 #include "request.hpp"
 #include "search.hpp"
+#include "secure_stream.hpp"
 
 namespace py = pybind11;
 using namespace jaxsynth;
@@ -22,6 +27,7 @@ using namespace jaxsynth;
 namespace {
 
 using Weights = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using Ints = py::array_t<std::int32_t, py::array::c_style>;
 
 void raise_unless_ok(const Status& status) {
   switch (status.code) {
@@ -105,6 +111,11 @@ Strategy strategy_of(const std::string& name) {
 
 const char* name_of(Strategy strategy) { return strategy == Strategy::tree ? "tree" : "scan"; }
 
+template <class T, int flags>
+std::span<T> span_of(py::array_t<T, flags>& array) {
+  return {array.mutable_data(), static_cast<std::size_t>(array.size())};
+}
+
 // Two tables and how their rows compare, as Python hands them over: held together so that the arrays outlive a call.
 class Tables {
  public:
@@ -161,14 +172,50 @@ class Tables {
  private:
   py::ssize_t queries() const { return static_cast<py::ssize_t>(row_count(request_.queries)); }
 
-  template <class T>
-  static std::span<T> span_of(py::array_t<T>& array) {
-    return {array.mutable_data(), static_cast<std::size_t>(array.size())};
-  }
-
   py::list keep_;
   Request request_;
 };
+
+// A key for one array, taken while the interpreter's lock keeps other threads out; then `draw(how)` without the lock.
+template <class Draw>
+void draw_array(SecureStream& stream, std::size_t threads, const Draw& draw) {
+  Key key;
+  raise_unless_ok(stream.next(key));
+  run_interruptibly([&](const std::atomic<bool>& cancel) { return draw(Drawing{key, threads, cancel}); });
+}
+
+SecureStream stream_for_tests(const std::string& bytes) {
+  std::array<unsigned char, SecureStream::key_bytes> key;
+  if (bytes.size() != key.size())
+    throw py::value_error("the key has " + std::to_string(bytes.size()) + " bytes; pass 32");
+  std::copy(bytes.begin(), bytes.end(), key.begin());
+  return SecureStream(key);
+}
+
+void draw_gaussian(SecureStream& stream, Ints& out, double sigma, std::size_t threads) {
+  const std::span<std::int32_t> cells = span_of(out);
+  draw_array(stream, threads, [&](const Drawing& how) { return draw_discrete_gaussian(how, sigma, cells); });
+}
+
+void draw_batches(SecureStream& stream, Ints& out, std::int64_t units, std::int64_t threshold, std::size_t threads) {
+  if (out.ndim() != 2)
+    throw py::value_error("out has " + std::to_string(out.ndim()) + " dimensions; pass (steps, size)");
+  const std::span<std::int32_t> cells = span_of(out);
+  const auto size = static_cast<std::size_t>(out.shape(1));
+  draw_array(stream, threads,
+             [&](const Drawing& how) { return draw_poisson_batches(how, units, threshold, size, cells); });
+}
+
+py::array_t<std::uint32_t> draw_some_words(SecureStream& stream, std::size_t n, std::size_t threads) {
+  py::array_t<std::uint32_t> out(static_cast<py::ssize_t>(n));
+  const std::span<std::uint32_t> cells = span_of(out);
+  draw_array(stream, threads, [&](const Drawing& how) { return draw_words(how, cells); });
+  return out;
+}
+
+py::object refuse_to_pickle(const SecureStream&, int) {
+  throw py::type_error("a SecureStream cannot be pickled or copied; make another one where you need it");
+}
 
 py::object capsule(void* handler) {
   return handler == nullptr ? py::object(py::none()) : py::object(py::capsule(handler));
@@ -177,7 +224,7 @@ py::object capsule(void* handler) {
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
-  module.doc() = "Exact nearest rows in mixed tables, and rows drawn from networks.";
+  module.doc() = "Exact nearest rows in mixed tables, rows drawn from networks, and noise for privacy.";
   module.def("walk_call", [] { return capsule(walk_call()); },
              "The handler of the custom call that draws rows column by column, for jax.ffi, or None without one.");
   module.def("decoder_call", [] { return capsule(decoder_call()); },
@@ -193,6 +240,16 @@ PYBIND11_MODULE(_core, module) {
            "How many reference rows lie within each query's radius, as (counts, index, kernels).")
       .def("equal", &Tables::equal,
            "The lowest reference row that equals each query in every cell, or -1, and how many do, as (rows, counts).");
+  py::class_<SecureStream>(module, "SecureStream", "Random arrays from a secret key that never leaves compiled code.")
+      .def(py::init<>())
+      .def_static("for_tests", &stream_for_tests, py::arg("key"), "The same arrays each time: no secret, no privacy.")
+      .def("discrete_gaussian", &draw_gaussian, py::arg("out").noconvert(), py::arg("sigma"), py::arg("threads") = 0,
+           "Fill `out` with independent draws of the discrete Gaussian.")
+      .def("poisson_batches", &draw_batches, py::arg("out").noconvert(), py::arg("units"), py::arg("threshold"),
+           py::arg("threads") = 0, "Fill each row of `out` with the units that a Poisson batch takes.")
+      .def("words", &draw_some_words, py::arg("n"), py::arg("threads") = 0, "Uniform 32-bit words.")
+      .def("__repr__", [](const SecureStream&) { return "<SecureStream>"; })
+      .def("__reduce_ex__", &refuse_to_pickle);
   module.def("instruction_sets", [] {
     std::vector<std::string> names;
     for (const Kernels* kernels : all_kernels()) names.emplace_back(kernels->name);

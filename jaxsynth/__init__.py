@@ -23,6 +23,8 @@ from jaxsynth.models import Diffusion as Diffusion
 from jaxsynth.neighbours import equal_rows as equal_rows
 from jaxsynth.neighbours import neighbours as neighbours
 from jaxsynth.neighbours import neighbours_within as neighbours_within
+from jaxsynth.privacy import Certificate as Certificate
+from jaxsynth.privacy import Privacy as Privacy
 from jaxsynth.quality import QualityReport as QualityReport
 from jaxsynth.quality import evaluate as evaluate
 from jaxsynth.report import report as report

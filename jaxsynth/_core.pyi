@@ -1,4 +1,4 @@
-"""Exact nearest rows in mixed tables, and rows drawn from networks, in compiled code."""
+"""Exact nearest rows in mixed tables, rows drawn from networks, and noise for privacy, in compiled code."""
 
 from collections.abc import Sequence
 
@@ -87,6 +87,44 @@ class Tables:
         Returns:
             (q,) int64 lowest such row or -1, and (q,) int64 how many there are.
         """
+
+class SecureStream:
+    """Random arrays from a ChaCha20 key that never leaves compiled code and cannot be shown, copied or pickled.
+
+    The key comes from the operating system, and a forked process draws its own. Each array has a key of its own,
+    and the stream's key is replaced before it is drawn, so that what memory holds later tells nothing of it. Calls
+    release the interpreter's lock; other threads may call at the same time. Ctrl-C ends a call.
+
+    Every method takes `threads`, 0 for as many as the machine runs at once; the values do not depend on it.
+
+    Raises:
+        ValueError: by any method: an argument is out of its bounds, or `out` is read-only.
+        TypeError: `out` is not a C-contiguous int32 array; a stream is copied or pickled.
+        RuntimeError: the operating system gives no random bytes.
+    """
+
+    def __init__(self) -> None: ...
+    @staticmethod
+    def for_tests(key: bytes) -> SecureStream:
+        """Make a stream with a known key of 32 bytes: the same arrays each time, and no privacy at all."""
+
+    def discrete_gaussian(self, out: NDArray[np.int32], sigma: float, threads: int = 0) -> None:
+        """Fill `out` with draws of the discrete Gaussian, P(x) ~ exp(-x^2 / (2 sigma^2)), 1 <= sigma <= 2**27.
+
+        Each draw is within 2**-120 in total variation of the discrete Gaussian whose parameter is `sigma` up to a
+        factor of 1 +- 2**-52 (the proof is in discrete_gaussian.hpp). Not constant in time: an array is drawn as
+        a whole, so that single draws cannot be timed.
+        """
+
+    def poisson_batches(self, out: NDArray[np.int32], units: int, threshold: int, threads: int = 0) -> None:
+        """Fill `out` (steps, size) with Poisson batches of the units 0 to `units` - 1.
+
+        Each step takes every unit independently with probability `threshold` / 2**32, exactly, 0 <= threshold <=
+        2**32. Units are ascending, and `units` fills the places left. Of more than `size` the first are kept.
+        """
+
+    def words(self, n: int, threads: int = 0) -> NDArray[np.uint32]:
+        """Draw (n,) uniform 32-bit words."""
 
 def instruction_sets() -> list[str]:
     """What JAXSYNTH_ISA may name here, the slowest first."""

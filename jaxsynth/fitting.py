@@ -10,7 +10,9 @@ import pyarrow as pa
 from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import pack
 from jaxsynth.errors import IdentifierWarning, SchemaError, TableError
+from jaxsynth.fitting_private import fit_privately
 from jaxsynth.models import Autoregressive, Generator
+from jaxsynth.privacy import Privacy
 from jaxsynth.schema import Schema
 from jaxsynth.synthesizer import Synthesizer
 from jaxsynth.tables import as_table, check_finite
@@ -25,7 +27,7 @@ def fit(
     generator: Generator | None = None,
     *,
     schema: Schema | None = None,
-    privacy: None = None,
+    privacy: Privacy | None = None,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Synthesizer:
@@ -36,7 +38,10 @@ def fit(
         generator: hyper-parameters; `Autoregressive()` by default.
         schema: the table's description; inferred if None. Columns it marks as identifiers or text are not
             learned, and an `IdentifierWarning` says what happens to them.
-        privacy: must be None: this release trains without differential privacy and does not pretend to.
+        privacy: the differential privacy to keep, end to end; None trains without any. With it the schema must be
+            public: given, with bounds and levels that were not read off the table, or `Privacy(discover=...)`
+            must be allowed to find them. Cells that the schema does not admit are moved to what it admits
+            (`jaxsynth.privacy.admit`), because an error would tell of them.
         seed: drives the split, initialisation and training; the same seed gives the same model on the same
             machine and library versions.
         progress: show a progress bar; None shows it on a terminal.
@@ -48,9 +53,15 @@ def fit(
         TableError: unreadable, empty, or with NaN or infinite cells.
         SchemaError: the schema disagrees with the table, or leaves no column to learn.
         TrainingError: training diverged.
+        PrivacyError: the generator has no private training, or the schema is not public.
     """
     if privacy is not None:
-        raise SchemaError("privacy: this release has no differentially private training; pass privacy=None")
+        source = as_table(table)
+        schema = Schema.infer(source) if schema is None else schema
+        require_columns(schema)
+        warn_of_identifiers(schema)
+        own = generator or Autoregressive()
+        return Synthesizer(fit_privately(source, own, schema, privacy, seed=seed, progress=progress))
     source = rows_to_learn(table)
     schema = described(source, schema)
     require_columns(schema)

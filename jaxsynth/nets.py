@@ -1,8 +1,8 @@
 """Layers. The only file that imports flax; parameters are plain nested dicts, keys are explicit.
 
 No layer couples the examples of a batch (LayerNorm at most, never BatchNorm), so that per-example
-gradients mean something; and `Dense`, `Norm` and the table's layers use their parameters by `affine` alone, so that
-those gradients' norms can be told without the gradients.
+gradients mean something; and `Dense`, `Norm` and the table's layers use their parameters by `affine` alone, so
+that those gradients' norms can be told without the gradients.
 """
 
 from __future__ import annotations

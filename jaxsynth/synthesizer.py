@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from jaxsynth.errors import ConditionError, ConditionWarning
 from jaxsynth.models import Generator, Model
+from jaxsynth.privacy import Certificate
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
 from jaxsynth.sample.condition import Where, limits, listed, resolve
 from jaxsynth.sample.files import write_stream
@@ -35,8 +36,9 @@ _COARSE = 0.05  # effective share of the draws below which a user should know
 class Synthesizer:
     """A trained generator. Immutable; the same seed gives the same bytes for any batch or device count.
 
-    The model file holds the training table's marginal frequencies and quantiles and weights fitted without
-    a privacy guarantee: handle it like the data until an audit and your own review say otherwise.
+    Without a `certificate` the model file holds the training table's marginal frequencies and quantiles and
+    weights fitted without a privacy guarantee: handle it like the data until an audit and your own review say
+    otherwise.
     """
 
     artefact: Artefact
@@ -57,9 +59,9 @@ class Synthesizer:
         return self.artefact.history
 
     @property
-    def certificate(self) -> None:
-        """What privacy was spent on what: None, for training without differential privacy promises none."""
-        return
+    def certificate(self) -> Certificate | None:
+        """What privacy was spent on what; None after training without any, which promises none."""
+        return self.artefact.certificate
 
     @cached_property
     def _model(self) -> Model:

@@ -22,6 +22,7 @@ LEVELS = [
     ["sample"],
     ["audit", "quality"],
     ["synthesizer", "report"],
+    ["fitting_private"],
     ["fitting", "datasets"],
     ["fitting_many"],
     ["shadows"],

@@ -1,9 +1,9 @@
 """What networks do with their parameters, in forms that tell the gradient of every example.
 
 A parameter is an array, or a `Watched` one. The maps compute the same either way; of a watched parameter they also
-leave on its tape what the parameter met. From that and from the gradients by what came out, which one backward pass
-gives for all examples, follow the norm of each example's gradient and any weighted sum of them, without a gradient
-for each example ("ghost clipping", Li et al. 2022, section 4; "book-keeping", Bu et al. 2022).
+leave on its tape what the parameter met. From that and from the gradients by what came out, which one backward
+pass gives for all examples, follow the norm of each example's gradient and any weighted sum of them, without a
+gradient for each example ("ghost clipping", Li et al. 2022, section 4; "book-keeping", Bu et al. 2022).
 
 A network that can be trained privately touches its parameters by these maps alone. Anything else done to a watched
 parameter is a `TypeError`.

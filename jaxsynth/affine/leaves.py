@@ -14,7 +14,7 @@ EXACT = jax.lax.Precision.HIGHEST  # of what norms are made of
 
 
 class Leaf(Protocol):
-    """The parameters behind a value. Gradients by the value are products of a left vector, along its rows, and others."""
+    """The parameters behind a value. Gradients by it are products of a left vector, by its rows, and a right."""
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class Own:
 
 @dataclass(frozen=True, eq=False)
 class Mixed:
-    """A fixed basis (g, rows, f) times one parameter (g, f, features), and a share of another (g, rows, features)."""
+    """A fixed basis (g, rows, f) times a parameter (g, f, features), and a share of one (g, rows, features)."""
 
     smooth: str
     free: str

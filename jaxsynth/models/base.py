@@ -83,6 +83,34 @@ class Game:
 
 
 @dataclass(frozen=True)
+class PrivateGame:
+    """An adversarial objective for private training: rows meet the critic one by one, and nothing else of it.
+
+    Attributes:
+        init: key -> the critic's params, which are dropped after training.
+        generate: (generator, key, n) -> what the critic sees of n generated rows, any pytree.
+        real_loss: (critic, rows) -> float32 (b,), in which no row influences another's, and which uses the
+            critic's parameters by `jaxsynth.affine` alone.
+        made_loss: (critic, generated) -> float32 (n,), the critic's loss on generated rows; free.
+        generator_loss: (critic, generated) -> float32 (n,); free.
+        critic_steps: steps of the critic, each of which is paid for, before those of the generator.
+        generator_steps: steps of the generator before the next of the critic; free.
+        critic_rate: the critic's learning rate as a multiple of the generator's.
+        betas: Adam's decays of the first and second moment, of both.
+    """
+
+    init: Callable[[jax.Array], Params]
+    generate: Callable[[Params, jax.Array, int], Any]
+    real_loss: Callable[[Params, Batch], jax.Array]
+    made_loss: Callable[[Params, Any], jax.Array]
+    generator_loss: Callable[[Params, Any], jax.Array]
+    critic_steps: int
+    generator_steps: int
+    critic_rate: float
+    betas: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Model:
     """A generator for one layout, as pure functions. It is trained by its `loss`, or by its `game` if it has one.
 
@@ -94,6 +122,7 @@ class Model:
         loss: (params, batch, key, progress) -> float32 (b,), one loss an example; no example influences
             another's. `progress` in [0, 1] is the share of training done, for terms that are phased in.
         game: the adversarial objective that trains it instead.
+        private_game: what takes the game's place where training is private.
         finish: (params, key) -> params, once after training; reads no rows.
         tally: (params, batch, weight) -> float32 (b,), the log-likelihood of each row in nats, by which held-out
             rows are scored, and any pytree of sums over the rows, each as often as its weight (b,) says.
@@ -111,6 +140,7 @@ class Model:
     sample_block: Callable[[Params, jax.Array, jax.Array, int], Batch] | None = None
     loss: Callable[[Params, Batch, jax.Array, jax.Array], jax.Array] = _no_likelihood
     game: Game | None = None
+    private_game: PrivateGame | None = None
     finish: Callable[[Params, jax.Array], Params] | None = None
     tally: Callable[[Params, Batch, jax.Array], tuple[jax.Array, Any]] | None = None
     calibrate: Callable[[Params, Any, float], Params] | None = None

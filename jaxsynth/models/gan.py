@@ -19,12 +19,12 @@ import numpy as np
 
 from jaxsynth.codec.groups import Group, group_columns
 from jaxsynth.codec.layout import CodeSpec
-from jaxsynth.models.base import Batch, Condition, Game, Model, Params, Training, training_of
+from jaxsynth.models.base import Batch, Condition, Game, Model, Params, PrivateGame, Training, training_of
 from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
 from jaxsynth.models.draw import draw_codes, resample
 from jaxsynth.models.gan_choice import Choice, Choices, RowIndex
 from jaxsynth.models.gan_features import Features, one_hots
-from jaxsynth.nets import LeakyMLP, SlotDense, TableHeads, apply
+from jaxsynth.nets import MLP, LeakyMLP, SlotDense, TableHeads, apply
 
 _EMBEDDING = 32  # size of a slot's embedding
 _POOL = 8  # candidates a row when conditioning
@@ -47,6 +47,9 @@ class GAN:
         critic_steps: steps of the critic before each of the generator.
         critic_rate: the critic's learning rate as a multiple of the generator's.
         balance: training asks for levels by this power of their frequency: 1 as they occur, 0 all alike.
+        asking: whether levels are asked for at all; never where training is private, for that draws rows by their
+            cells.
+        generator_steps: steps of the generator after those of the critic; 1 unless training is private.
         betas: Adam's decays.
         max_intervals: interval codes a continuous column is cut into at most.
         batch, epochs, min_steps, learning_rate, weight_decay, ema: see `Training`; no rows are held out.
@@ -60,6 +63,8 @@ class GAN:
     critic_steps: int = 1
     critic_rate: float = 4.0
     balance: float = 0.5
+    asking: bool = True
+    generator_steps: int = 1
     betas: tuple[float, float] = (0.5, 0.9)
     max_intervals: int = 64
     batch: int = 500
@@ -94,7 +99,24 @@ class GAN:
             critic_rate=self.critic_rate,
             betas=self.betas,
         )
-        return Model(init=net.init, sample=net.sample, game=game, finish=net.finish)
+        return Model(
+            init=net.init, sample=net.sample, game=game, private_game=self._private_game(net), finish=net.finish
+        )
+
+    def _private_game(self, net: _Net) -> PrivateGame:
+        """The critic learns to tell rows by a logistic loss (Goodfellow et al. 2014), with no penalty on rows."""
+        critic = MLP((*self.critic, 1))
+        return PrivateGame(
+            init=lambda key: {"critic": critic.init(key, jnp.zeros((1, len(net.features.kept))))["params"]},
+            generate=net.generate_freely,
+            real_loss=lambda p, rows: jax.nn.softplus(-_score(critic, p, net.features.of_codes(rows.codes))),
+            made_loss=lambda p, made: jax.nn.softplus(_score(critic, p, made)),
+            generator_loss=lambda p, made: jax.nn.softplus(-_score(critic, p, made)),
+            critic_steps=self.critic_steps,
+            generator_steps=self.generator_steps,
+            critic_rate=self.critic_rate,
+            betas=self.betas,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +139,8 @@ class _Net:
         groups = group_columns(layout)
         unordered = sorted(i for g in groups if g.basis is None for i in g.index)
         rows = max(1, int(layout[0].counts.sum()))
-        choices = Choices.make(layout, tuple(unordered[: max(1, _INDEX_CELLS // rows)]))
+        most = max(1, _INDEX_CELLS // rows) if config.asking else 0
+        choices = Choices.make(layout, tuple(unordered[:most]))
         return cls(
             config=config,
             layout=layout,
@@ -168,6 +191,13 @@ class _Net:
             soft = jnp.where(_asked(group, choice)[:, None], 0.0, p)
             parts.append(one_hots(group, codes) + soft - jax.lax.stop_gradient(soft))
         return self._packed(self.features.of_probabilities(parts))
+
+    def generate_freely(self, params: Params, key: jax.Array, n: int) -> jax.Array:
+        """The same for n rows, each a pack of its own, that nothing is asked of."""
+        packs = -(-n // self.config.pack)
+        choice_key, own_key = jax.random.split(key)
+        made = self.generate(params, self.choices.draw(choice_key, packs * self.config.pack), own_key)
+        return made.reshape(packs * self.config.pack, -1)[:n]
 
     def critic_loss(
         self, critic: Params, made: jax.Array, rows: Batch, choice: Choice, key: jax.Array
@@ -260,6 +290,11 @@ class _Net:
         picked = resample(pick_key, log_weights.reshape(-1), n)
         z, choice = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[picked], pool)
         return z, choice
+
+
+def _score(critic: MLP, params: Params, shown: jax.Array) -> jax.Array:
+    scores: jax.Array = apply(critic, params["critic"], shown)
+    return scores[:, 0]
 
 
 def _asked(group: Group, choice: Choice) -> jax.Array:

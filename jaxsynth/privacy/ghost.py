@@ -23,8 +23,8 @@ def clipped_sum(losses: Losses, params: Any, weight: jax.Array, clip: jax.Array 
     An example with a gradient that is not finite counts as zero.
 
     Args:
-        losses: params -> float32 (b,), in which no example influences another's loss, and which uses its parameters
-            by `jaxsynth.affine` alone.
+        losses: params -> float32 (b,), in which no example influences another's loss, and which uses its
+            parameters by `jaxsynth.affine` alone.
         params: nested dicts of float32 arrays.
         weight: float32 (b,), 1 for examples that count and 0 for padding.
         clip: the clipping norm; infinity for none.

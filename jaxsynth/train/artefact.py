@@ -23,6 +23,7 @@ from jaxsynth.atomic import write_bytes
 from jaxsynth.codec import Codec
 from jaxsynth.errors import ArtefactError, JaxsynthError
 from jaxsynth.models import Generator, Params, generator_from_json, generator_to_json
+from jaxsynth.privacy import Certificate
 from jaxsynth.schema import Schema
 from jaxsynth.train.course import History
 
@@ -44,6 +45,7 @@ class Artefact:
         rows: how many rows it was fitted on.
         seed: of the training run.
         versions: library versions at training time.
+        certificate: of differential privacy; None for training without it.
     """
 
     generator: Generator
@@ -53,6 +55,7 @@ class Artefact:
     rows: int
     seed: int
     versions: dict[str, str]
+    certificate: Certificate | None = None
 
 
 def library_versions() -> dict[str, str]:
@@ -78,6 +81,8 @@ def save(artefact: Artefact, path: Path) -> str:
         "seed": artefact.seed,
         "versions": artefact.versions,
     }
+    if artefact.certificate is not None:
+        header["certificate"] = artefact.certificate.to_json()
     digest = _digest(header, tensors)
     text = json.dumps({**header, "digest": digest}, ensure_ascii=False)
     write_bytes(path, to_safetensors(tensors, metadata={"jaxsynth": text}))
@@ -146,6 +151,7 @@ def _build(header: dict[str, Any], tensors: Tensors, path: Path) -> Artefact:
         rows=header["rows"],
         seed=header["seed"],
         versions=header["versions"],
+        certificate=Certificate.from_json(header["certificate"]) if "certificate" in header else None,
     )
 
 

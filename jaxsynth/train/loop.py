@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from jaxsynth.train.course import Best, Course, History
 from jaxsynth.train.flat import Flat
 from jaxsynth.train.plan import Plan, make_plan, split_rows
 from jaxsynth.train.scoring import Scoring, make_scoring, take
-from jaxsynth.train.steps import AXIS, Likelihood, State, Stepper, Turn, schedule
+from jaxsynth.train.steps import AXIS, Draws, Likelihood, State, Step, Stepper, Turn, schedule
 
 _EXAMPLES_A_DEVICE = 100  # rows, or packs of rows, of a batch below which another device costs more than it brings
 _SAME = PartitionSpec()  # type: ignore[no-untyped-call]
@@ -32,12 +32,12 @@ _SPLIT = PartitionSpec(None, AXIS)  # type: ignore[no-untyped-call]
 
 @dataclass(frozen=True)
 class Progress:
-    """One report to the caller: after each chunk."""
+    """One report to the caller: after each chunk. Private training tells no loss."""
 
     chunk: int
     chunks: int
     rows: int
-    loss: float
+    loss: float | None
     held_out: float | None
 
 
@@ -69,7 +69,7 @@ def train(
     """
     kept, held = split_rows(len(data.positions), training, seed)
     plan = make_plan(len(kept), training)
-    mesh = _mesh(plan.batch, model.game.pack if model.game else 1)
+    mesh = row_mesh(plan.batch, model.game.pack if model.game else 1)
     everywhere = NamedSharding(mesh, _SAME)
     own, held_rows = take(data, kept), take(data, held)
     rows = jax.device_put(own, everywhere)
@@ -80,7 +80,7 @@ def train(
     stepper = make_stepper(model, layout, plan, flat, plan.batch // mesh.size)
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
     state, run_key, resident = jax.device_put((state, run_key, stepper.resident(rows)), everywhere)
-    runner = _Runner(plan, mesh, flat, stepper)
+    runner = Runner(plan, mesh, flat, stepper)
     best = Course.start(plan, state).best
     try:
         for best in _chunks(runner, scoring, state, (rows, resident), run_key):
@@ -121,7 +121,7 @@ def make_stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: F
 
 
 def _chunks(
-    runner: _Runner, scoring: Scoring, state: State, data: tuple[Packed, Any], key: jax.Array
+    runner: Runner, scoring: Scoring, state: State, data: tuple[Packed, Any], key: jax.Array
 ) -> Iterator[Best]:
     """Run chunk after chunk until the plan or the held-out rows say stop; the best so far after each."""
     course = Course.start(runner.plan, state)
@@ -140,42 +140,61 @@ def _progress(plan: Plan, history: History) -> Progress:
 
 
 @dataclass(frozen=True, eq=False)
-class _Runner:
+class Runner:
     """What a run computes on its devices."""
 
     plan: Plan
     mesh: Mesh
     flat: Flat
-    stepper: Stepper
+    stepper: Step
 
     @partial(compiled, static_argnums=0, donate_argnums=1)
     def epoch(self, state: State, data: tuple[Packed, Any], key: jax.Array) -> tuple[State, jax.Array]:
         """One chunk of steps; returns the new state and the mean loss."""
-        order = self.stepper.order(jax.random.fold_in(key, state.step))
+        order = cast(Stepper, self.stepper).order(jax.random.fold_in(key, state.step))
+        return self._steps(state, data, key, Draws(order, None))
+
+    @partial(compiled, static_argnums=0, donate_argnums=1)
+    def epoch_of(
+        self, state: State, data: tuple[Packed, Any], key: jax.Array, draws: Draws
+    ) -> tuple[State, jax.Array]:
+        """The same for steps that the host drew."""
+        return self._steps(state, data, key, draws)
+
+    def _steps(
+        self, state: State, data: tuple[Packed, Any], key: jax.Array, draws: Draws
+    ) -> tuple[State, jax.Array]:
         steps = jax.shard_map(
             partial(take_steps, self.plan, self.stepper),
             mesh=self.mesh,
-            in_specs=(_SAME, _SAME, _SAME, _SPLIT),
+            in_specs=(_SAME, _SAME, _SAME, _SPLIT, _SAME),
             out_specs=(_SAME, _SAME),
             check_vma=False,
         )
-        return steps(state, data, key, order)
+        out: tuple[State, jax.Array] = steps(state, data, key, *draws)
+        return out
 
 
 def take_steps(
-    plan: Plan, stepper: Stepper, state: State, data: tuple[Packed, Any], key: jax.Array, order: jax.Array
+    plan: Plan,
+    stepper: Step,
+    state: State,
+    data: tuple[Packed, Any],
+    key: jax.Array,
+    order: jax.Array,
+    noise: jax.Array | None = None,
 ) -> tuple[State, jax.Array]:
     """All steps of a chunk on one device's share of each batch; the new state and the mean loss."""
     # Keys for the whole chunk at once: in the loop they would cost as much as a layer.
     device_key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
     numbers = state.step + jnp.arange(len(order))
     keys = jax.vmap(partial(jax.random.fold_in, device_key))(numbers)
-    turns = Turn(order, keys, jax.vmap(schedule(plan))(numbers))
+    turns = Turn(order, keys, jax.vmap(schedule(plan))(numbers), noise)
     state, losses = jax.lax.scan(partial(stepper.step, *data), state, turns)
     return state, losses.mean()
 
 
-def _mesh(batch: int, pack: int) -> Mesh:
+def row_mesh(batch: int, pack: int) -> Mesh:
     """As many local devices as divide the batch into shares worth having; each holds all rows."""
     devices = jax.local_devices()
     most = min(len(devices), batch // (pack * _EXAMPLES_A_DEVICE))

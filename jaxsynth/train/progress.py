@@ -37,7 +37,8 @@ def _reporter(bar: Bar) -> Callable[[Progress], None]:
         nonlocal last
         now = time.perf_counter()
         held = "" if p.held_out is None else f"  held-out {p.held_out:.3f}"
-        text = f"loss {p.loss:.3f}{held}  {p.rows / (now - last):,.0f} rows/s"
+        loss = "" if p.loss is None else f"loss {p.loss:.3f}{held}  "
+        text = f"{loss}{p.rows / (now - last):,.0f} rows/s"
         last = now
         bar.update(task, total=p.chunks, completed=p.chunk, text=text)
 

@@ -52,19 +52,41 @@ class Turn(NamedTuple):
         order: int32 (batch,) or (0,), see `Stepper.order`.
         key: for the loss's own draws, one a device.
         rate: float32, the learning rate.
+        noise: what private training adds, see `Draws`.
     """
 
     order: jax.Array
     key: jax.Array
     rate: jax.Array
+    noise: jax.Array | None = None
 
 
-class Stepper(Protocol):
+class Draws(NamedTuple):
+    """What the host drew for the steps of a chunk, where the device must not draw it.
+
+    Attributes:
+        order: int32 (steps, batch), in place of `Stepper.order`; a further axis is left to the steps.
+        noise: integers (steps, ...).
+    """
+
+    order: Any
+    noise: Any
+
+
+class Step(Protocol):
     """A kind of step, chosen once a run."""
 
     def start(self, vector: jax.Array, key: jax.Array) -> State:
         """The state before the first step, from the model's initial parameters."""
         ...
+
+    def step(self, rows: Packed, resident: Any, state: State, turn: Turn) -> tuple[State, jax.Array]:
+        """One step on one device's share of the batch, and its loss."""
+        ...
+
+
+class Stepper(Step, Protocol):
+    """A kind of step whose batches are drawn on the device."""
 
     def resident(self, rows: Packed) -> Any:
         """What lies on the device beside the rows, from the rows there."""
@@ -72,10 +94,6 @@ class Stepper(Protocol):
 
     def order(self, key: jax.Array) -> jax.Array:
         """Row numbers of each step of a chunk, int32 (steps, batch), or (steps, 0) if steps draw their own."""
-        ...
-
-    def step(self, rows: Packed, resident: Any, state: State, turn: Turn) -> tuple[State, jax.Array]:
-        """One step on one device's share of the batch, and its loss."""
         ...
 
 
@@ -159,10 +177,10 @@ def slope(loss: Callable[[Params], jax.Array], params: Params) -> tuple[jax.Arra
 
 def over_devices(tree: Any) -> jax.Array:
     """The mean over the devices of the leaves, end to end."""
-    return jax.lax.pmean(_joined(jax.tree.leaves(tree)), AXIS)  # type: ignore[no-untyped-call, no-any-return]
+    return jax.lax.pmean(joined(jax.tree.leaves(tree)), AXIS)  # type: ignore[no-untyped-call, no-any-return]
 
 
-def _joined(leaves: list[jax.Array]) -> jax.Array:
+def joined(leaves: list[jax.Array]) -> jax.Array:
     """Leaves end to end, written one after the other.
 
     As a concatenation XLA's CPU compiler computes them inside of it, entry by entry, which took half of a step.

@@ -1,0 +1,131 @@
+"""`fit` with privacy: plan, count, discovery, marginals, training, certificate; all reads through the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from rich.console import Console
+
+from jaxsynth.codec import Codec
+from jaxsynth.codec.packed import Packed, pack
+from jaxsynth.models import Generator, Model
+from jaxsynth.models.private import under_privacy
+from jaxsynth.privacy import Certificate, Ledger, Privacy
+from jaxsynth.privacy.admit import admit
+from jaxsynth.privacy.declared import require_declared
+from jaxsynth.privacy.discover import discover
+from jaxsynth.privacy.plan import make_plan
+from jaxsynth.privacy.private_codec import private_codec
+from jaxsynth.privacy.query import Query
+from jaxsynth.privacy.randomness import Deterministic, Randomness, Secure
+from jaxsynth.schema import Schema
+from jaxsynth.train import Artefact, library_versions
+from jaxsynth.train.private import train_private
+from jaxsynth.train.progress import progress_bar
+
+_MARGINALS = 0.15  # share of the budget for the columns' marginals, which the codec and the network start from
+
+_ROWS = 0.01  # share for the number of rows, where subjects have several
+
+
+def fit_privately(
+    table: pa.Table, generator: Generator, schema: Schema, privacy: Privacy, *, seed: int, progress: bool | None
+) -> Artefact:
+    """A trained generator whose parts are all paid for.
+
+    Args:
+        table: private rows.
+        generator: hyper-parameters; see `models.private`.
+        schema: public, but for what discovery may find.
+        privacy: the budget.
+        seed: draws the initial parameters.
+        progress: see `fit`.
+
+    Raises:
+        PrivacyError: the generator has no private training, or the schema is not public.
+    """
+    generator, steps = under_privacy(generator)
+    require_declared(schema, discover=privacy.discover > 0)
+    randomness: Randomness = Deterministic(seed) if privacy.deterministic_noise else Secure()
+    ledger = Ledger(table, schema, make_plan(privacy, _stages(privacy)), randomness)
+    say = _speaker(progress=progress)
+    say(str(ledger.plan))
+    units = ledger.count()
+    if privacy.discover:
+        schema = discover(schema, ledger, delta=ledger.plan.levels_delta).schema
+    rows = units if privacy.rows_per_subject == 1 else _count_rows(ledger)
+    codec = private_codec(schema, ledger, rows=rows, max_intervals=generator.max_intervals)
+    model = generator.build(codec.layout)
+    plan = ledger.plan.with_training(
+        probability=steps.probability_of(units),
+        steps=steps.steps_at(privacy.epsilon),
+        parameters=_charged_parameters(model),
+        units=units,
+        clipping_norm=steps.clip * privacy.rows_per_subject,
+    )
+    say(str(plan).splitlines()[-1])
+    assert plan.training is not None
+    data, slots = ledger.training_rows(_encoder(codec), plan=plan)
+    with progress_bar(show=progress) as report:
+        params, history = train_private(
+            model,
+            codec.layout,
+            data,
+            slots,
+            generator.training,
+            plan.training,
+            seed=seed,
+            randomness=randomness,
+            threefry=privacy.noise == "threefry",
+            report=report,
+        )
+    return Artefact(
+        generator=generator,
+        codec=codec,
+        params=params,
+        history=history,
+        rows=units,
+        seed=seed,
+        versions=library_versions(),
+        certificate=Certificate.of(ledger),
+    )
+
+
+def _stages(privacy: Privacy) -> dict[str, float]:
+    """Shares of the budget; subjects of one row each are counted already."""
+    return {"marginals": _MARGINALS} | ({"rows": _ROWS} if privacy.rows_per_subject > 1 else {})
+
+
+def _count_rows(ledger: Ledger) -> int:
+    query = Query(
+        name="number of rows",
+        sensitivity=float(ledger.rows_per_subject),
+        statistic=lambda table: np.array([table.num_rows], np.int64),
+    )
+    return max(1, round(float(ledger.measure(query, stage="rows")[0])))
+
+
+def _charged_parameters(model: Model) -> int:
+    """Of the network that reads rows."""
+    init = model.init if model.private_game is None else model.private_game.init
+    shapes = jax.eval_shape(init, jax.random.key(0))
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
+
+
+def _encoder(codec: Codec) -> Callable[[pa.Table, NDArray[np.int64]], tuple[Packed, NDArray[np.int64]]]:
+    def read(table: pa.Table, slots: NDArray[np.int64]) -> tuple[Packed, NDArray[np.int64]]:
+        return pack(codec.layout, codec.encode(admit(table, codec.schema), nearest=True)), slots
+
+    return read
+
+
+def _speaker(*, progress: bool | None) -> Callable[[Any], None]:
+    """Prints to stderr where progress is shown."""
+    console = Console(stderr=True)
+    shown = (console.is_terminal or console.is_jupyter) if progress is None else progress
+    return (lambda text: console.print(text, highlight=False)) if shown else (lambda text: None)

@@ -1,0 +1,111 @@
+"""One step of private training of models that are trained by a game: only what the critic sees of rows costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxsynth.codec.layout import CodeSpec
+from jaxsynth.codec.packed import Packed
+from jaxsynth.models import Params
+from jaxsynth.models.base import PrivateGame
+from jaxsynth.privacy import ghost
+from jaxsynth.train.flat import Flat
+from jaxsynth.train.mechanism import Mechanism
+from jaxsynth.train.plan import Plan
+from jaxsynth.train.private_steps import gathered
+from jaxsynth.train.steps import AXIS, Opponent, State, Turn, averaged, direction, joined, over_devices
+
+
+@dataclass(frozen=True, eq=False)
+class PrivateAdversarial:
+    """Steps of the critic on noisy sums of clipped gradients, and then steps of the generator, which read no rows.
+
+    Attributes:
+        game: the losses.
+        layout: of the rows.
+        plan: sizes and schedule.
+        restore: vector -> the generator's params.
+        mechanism: what a step of the critic releases.
+        made: rows generated for a step, on each device.
+    """
+
+    game: PrivateGame
+    layout: tuple[CodeSpec, ...]
+    plan: Plan
+    restore: Callable[[jax.Array], Params]
+    mechanism: Mechanism
+    made: int
+
+    def start(self, vector: jax.Array, key: jax.Array) -> State:
+        """See `Stepper`; the key draws the critic's initial parameters."""
+        start = self.game.init(key)
+        critic = jnp.asarray(Flat.like(start).vector(start))
+        opponent = Opponent(critic, self._optimiser.init(critic))
+        return State(
+            jnp.zeros((), jnp.int32), vector, vector.copy(), self._optimiser.init(vector), jnp.ones(()), opponent
+        )
+
+    def step(self, rows: Packed, slots: jax.Array, state: State, turn: Turn) -> tuple[State, jax.Array]:
+        """See `Stepper`; `slots` are the rows of each subject. The loss is not told."""
+        assert state.opponent is not None
+        assert turn.noise is not None
+        critic_key, generator_key = jax.random.split(turn.key)
+        generator = self.restore(state.params)
+        count = self.game.critic_steps
+        turns = turn.order.reshape(-1, count).T, turn.noise.reshape(count, -1), jax.random.split(critic_key, count)
+
+        def again(critic: Opponent, own: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[Opponent, None]:
+            return self._critic_step(rows, slots, generator, critic, own, turn.rate), None
+
+        critic, _ = jax.lax.scan(again, state.opponent, turns)
+        judge = self._restore_critic(critic.params)
+
+        def better(
+            carry: tuple[jax.Array, optax.OptState], key: jax.Array
+        ) -> tuple[tuple[jax.Array, optax.OptState], None]:
+            vector, moments = carry
+            grads = jax.grad(
+                lambda p: self.game.generator_loss(judge, self.game.generate(p, key, self.made)).mean()
+            )(self.restore(vector))
+            updates, moments = self._optimiser.update(over_devices(grads), moments, vector)
+            return (vector - turn.rate * updates, moments), None
+
+        keys = jax.random.split(generator_key, self.game.generator_steps)
+        (params, optimiser), _ = jax.lax.scan(better, (state.params, state.optimiser), keys)
+        average = averaged(state, params, self.plan)
+        return State(state.step + 1, params, average, optimiser, state.scale, critic), jnp.zeros(())
+
+    def _critic_step(
+        self,
+        rows: Packed,
+        slots: jax.Array,
+        generator: Params,
+        critic: Opponent,
+        own: tuple[jax.Array, jax.Array, jax.Array],
+        rate: jax.Array,
+    ) -> Opponent:
+        order, noise, key = own
+        params = self._restore_critic(critic.params)
+        made = self.game.generate(generator, key, self.made)
+        free = over_devices(jax.grad(lambda p: self.game.made_loss(p, made).mean())(params))
+        batch, weight = gathered(self.layout, rows, slots, order)
+        total, _ = ghost.clipped_sum(
+            lambda p: self.game.real_loss(p, batch), params, weight, self.mechanism.row_clip
+        )
+        whole = jax.lax.psum(joined(jax.tree.leaves(total)), AXIS)  # type: ignore[no-untyped-call]
+        grads = free + self.mechanism.mean(whole, noise)
+        updates, moments = self._optimiser.update(grads, critic.optimiser, critic.params)
+        return Opponent(critic.params - rate * self.game.critic_rate * updates, moments)
+
+    @property
+    def _restore_critic(self) -> Callable[[jax.Array], Params]:
+        return Flat.like(jax.eval_shape(self.game.init, jax.random.key(0))).restore
+
+    @property
+    def _optimiser(self) -> optax.GradientTransformation:
+        return direction(self.plan.training, *self.game.betas)

@@ -1,0 +1,91 @@
+"""One step of private training of models that have a loss an example."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxsynth.codec.layout import CodeSpec
+from jaxsynth.codec.packed import Packed
+from jaxsynth.errors import PrivacyWarning
+from jaxsynth.models import Batch, Model, Params
+from jaxsynth.models.base import to_batch
+from jaxsynth.privacy import ghost, per_example
+from jaxsynth.train.mechanism import Mechanism
+from jaxsynth.train.steps import AXIS, Likelihood, State, Turn, averaged, direction, joined
+
+
+@dataclass(frozen=True, eq=False)
+class PrivateLikelihood:
+    """Descend a noisy sum of clipped gradients of `Model.loss` over a Poisson batch.
+
+    Attributes:
+        plain: the same step without privacy.
+        mechanism: what a step releases.
+    """
+
+    plain: Likelihood
+    mechanism: Mechanism
+
+    def start(self, vector: jax.Array, key: jax.Array) -> State:
+        """See `Stepper`."""
+        return self.plain.start(vector, key)
+
+    def step(self, rows: Packed, slots: jax.Array, state: State, turn: Turn) -> tuple[State, jax.Array]:
+        """See `Stepper`; `slots` are the rows of each subject. The loss is not told."""
+        assert turn.noise is not None
+        batch, weight = gathered(self.plain.layout, rows, slots, turn.order)
+        progress = state.step / self.plain.plan.total_steps
+        params = self.plain.restore(state.params)
+        total = clipped(self.plain.model, params, batch, weight, turn.key, progress, self.mechanism.row_clip)
+        mean = self.mechanism.mean(jax.lax.psum(total, AXIS), turn.noise)  # type: ignore[no-untyped-call]
+        optimiser = direction(self.plain.plan.training)
+        updates, moments = optimiser.update(mean, state.optimiser, state.params)
+        new = state.params - turn.rate * state.scale * updates
+        average = averaged(state, new, self.plain.plan)
+        return State(state.step + 1, new, average, moments, state.scale), jnp.zeros(())
+
+
+def gathered(
+    layout: tuple[CodeSpec, ...], rows: Packed, slots: jax.Array, order: jax.Array
+) -> tuple[Batch, jax.Array]:
+    """The rows of the subjects in a batch, and which of them are any: float32, 0 for padding."""
+    which = slots[order].reshape(-1)
+    batch = to_batch(layout, jax.tree.map(lambda a: a[jnp.maximum(which, 0)], rows))
+    return batch, (which >= 0).astype(jnp.float32)
+
+
+def clipped(
+    model: Model,
+    params: Params,
+    batch: Batch,
+    weight: jax.Array,
+    key: jax.Array,
+    progress: jax.Array,
+    clip: float,
+) -> jax.Array:
+    """The sum of clipped gradients, end to end: in one pass where the model allows, else example by example.
+
+    What the loss draws for an example is drawn by its place in the batch, which depends on the other examples;
+    as all places draw alike from secret randomness, it might as well have been drawn by the example.
+    """
+    try:
+        total, _ = ghost.clipped_sum(lambda p: model.loss(p, batch, key, progress), params, weight, clip)
+    except TypeError as error:
+        warnings.warn(
+            f"gradients are clipped example by example, which is slow: {error}", PrivacyWarning, stacklevel=2
+        )
+        examples = batch, jax.random.split(key, len(weight))
+        loss = partial(_loss_of_one, model, progress)
+        total, _ = per_example.clipped_sum(loss, params, examples, weight, clip)
+    return joined(jax.tree.leaves(total))
+
+
+def _loss_of_one(model: Model, progress: jax.Array, params: Params, example: Any) -> jax.Array:
+    row, key = example
+    return model.loss(params, jax.tree.map(lambda a: a[None], row), key, progress)[0]

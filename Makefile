@@ -25,7 +25,7 @@ test-python: $(VENV)/.developer
 # Under the address and undefined-behaviour sanitizers all tests, and under the thread sanitizer those with threads.
 test-cpp: $(VENV)/.developer
 	$(call sanitized,address,.)
-	$(call sanitized,thread,pool|tree|search)
+	$(call sanitized,thread,pool|tree|search|random_arrays)
 
 define sanitized
 	$(BIN)/cmake -S . -B build/$(1) -DJAXSYNTH_SANITIZE=$(1) -DJAXSYNTH_WERROR=$(if $(CI),ON,OFF) \

@@ -5,6 +5,7 @@ Exit status: 0 done; 1 a gate the user asked for did not hold; 2 bad usage or ba
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from jaxsynth.devices import use_all_cores
-from jaxsynth.errors import AuditError, JaxsynthError, SchemaError
+from jaxsynth.errors import AuditError, JaxsynthError, PrivacyError, SchemaError
 
 app = typer.Typer(
     name="jaxsynth", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -42,6 +43,17 @@ ShadowCount = Annotated[
     int, typer.Option("--shadows", help="Train so many generators like --model for LiRA and RMIA; slow.")
 ]
 ModelFile = Annotated[Path | None, typer.Option("--model", help="The model file whose generator shadows copy.")]
+Epsilon = Annotated[
+    float | None, typer.Option("--epsilon", help="Train with differential privacy of this epsilon, as in 1.")
+]
+Delta = Annotated[float | None, typer.Option("--delta", help="Its delta; 1e-6 if not given.")]
+Discover = Annotated[
+    float | None,
+    typer.Option("--discover", help="Share of the budget to find undeclared bounds and levels, as in 0.1."),
+]
+PublicRows = Annotated[
+    int | None, typer.Option("--public-rows", help="Number of subjects, if that is public; else it is paid for.")
+]
 Releasable = Annotated[
     Path | None,
     typer.Option("--releasable", help="Write a rounded report for others; refused while audits charge no budget."),
@@ -90,27 +102,66 @@ def fit(
     ] = "autoregressive",
     schema: SchemaFile = None,
     seed: Seed = 0,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    discover: Discover = None,
+    public_rows: PublicRows = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
     nan_as_null: NanAsNull = False,
 ) -> None:
     """Train a generator on a table and write the model file."""
     from jaxsynth.fitting import fit as fit_table
     from jaxsynth.models import DEFAULTS
-    from jaxsynth.schema import Schema
 
     if model not in DEFAULTS:
         raise SchemaError(f"--model {model!r} is unknown; use one of {', '.join(DEFAULTS)}")
-    declared = Schema.load(schema) if schema else None
     synth = fit_table(
         _read(data, nan_as_null),
         DEFAULTS[model],
-        schema=declared,
+        schema=_schema(schema),
+        privacy=_privacy(epsilon, delta=delta, discover=discover, rows=public_rows),
         seed=seed,
         progress=False if quiet else None,
     )
     digest = synth.save(out)
     h = synth.history
-    _say(f"{h.stopped} after {h.steps} steps, kept pass {h.best + 1}; wrote {out} (sha256 {digest[:12]})")
+    kept = f"kept pass {h.best + 1}" if synth.certificate is None else synth.certificate.statement
+    _say(f"{h.stopped} after {h.steps} steps, {kept}; wrote {out} (sha256 {digest[:12]})")
+
+
+def _privacy(epsilon: float | None, **others: Any) -> Any:
+    """What the options ask of privacy; None if nothing."""
+    from jaxsynth.privacy import Privacy
+
+    given = {name: value for name, value in others.items() if value is not None}
+    if epsilon is not None:
+        return Privacy(epsilon=epsilon, **given)
+    if given:
+        name = "public-rows" if "rows" in given else next(iter(given))
+        raise PrivacyError(f"--{name} without --epsilon: no privacy was asked for; give --epsilon, as in 1")
+    return None
+
+
+@app.command()
+def certificate(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it as JSON.")] = None,
+) -> None:
+    """Show what differential privacy a model file was trained with, and check it by computing it anew."""
+    from jaxsynth.atomic import write_bytes
+    from jaxsynth.synthesizer import load
+
+    found = load(model).certificate
+    if found is None:
+        raise PrivacyError(f"{str(model)!r} was trained without differential privacy; fit it with --epsilon")
+    typer.echo(str(found))
+    if out:
+        write_bytes(out, (json.dumps(found.to_json(), indent=1) + "\n").encode())
+    again = found.recompute()
+    _say(f"epsilon computed anew from the charges: {again:.4f}, declared: {found.epsilon:g}")
+    if found.void or again > found.epsilon:
+        _say("the certificate does not hold")
+        raise typer.Exit(1)
 
 
 @app.command()

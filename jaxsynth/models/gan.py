@@ -24,7 +24,8 @@ from jaxsynth.models.conditioning import has_position, log_inside, position_limi
 from jaxsynth.models.draw import draw_codes, resample
 from jaxsynth.models.gan_choice import Choice, Choices, RowIndex
 from jaxsynth.models.gan_features import Features, one_hots
-from jaxsynth.nets import MLP, LeakyMLP, SlotDense, TableHeads, apply
+from jaxsynth.models.gan_pairs import PairCritic
+from jaxsynth.nets import LeakyMLP, SlotDense, TableHeads, apply
 
 _EMBEDDING = 32  # size of a slot's embedding
 _POOL = 8  # candidates a row when conditioning
@@ -105,13 +106,13 @@ class GAN:
 
     def _private_game(self, net: _Net) -> PrivateGame:
         """The critic learns to tell rows by a logistic loss (Goodfellow et al. 2014), with no penalty on rows."""
-        critic = MLP((*self.critic, 1))
+        critic = PairCritic.make(net.features)
         return PrivateGame(
-            init=lambda key: {"critic": critic.init(key, jnp.zeros((1, len(net.features.kept))))["params"]},
+            init=critic.init,
             generate=net.generate_freely,
-            real_loss=lambda p, rows: jax.nn.softplus(-_score(critic, p, net.features.of_codes(rows.codes))),
-            made_loss=lambda p, made: jax.nn.softplus(_score(critic, p, made)),
-            generator_loss=lambda p, made: jax.nn.softplus(-_score(critic, p, made)),
+            real_loss=lambda p, rows: jax.nn.softplus(-critic(p, net.features.of_codes(rows.codes))),
+            made_loss=lambda p, made: jax.nn.softplus(critic(p, made)),
+            generator_loss=lambda p, made: jax.nn.softplus(-critic(p, made)),
             critic_steps=self.critic_steps,
             generator_steps=self.generator_steps,
             critic_rate=self.critic_rate,
@@ -290,11 +291,6 @@ class _Net:
         picked = resample(pick_key, log_weights.reshape(-1), n)
         z, choice = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[picked], pool)
         return z, choice
-
-
-def _score(critic: MLP, params: Params, shown: jax.Array) -> jax.Array:
-    scores: jax.Array = apply(critic, params["critic"], shown)
-    return scores[:, 0]
 
 
 def _asked(group: Group, choice: Choice) -> jax.Array:

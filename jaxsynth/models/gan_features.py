@@ -50,6 +50,32 @@ class Features:
         ]
         return self._side_by_side(parts)
 
+    def moments(self) -> tuple[NDArray[np.int64], NDArray[np.float64], list[NDArray[np.float64]]]:
+        """Of the features where codes are as frequent as in the training rows.
+
+        Returns:
+            The layout column of each feature (features,), the features' means (features,), and for each column the
+            covariances of its own features.
+        """
+        owner, mean, covariance = [], [], {}
+        for group, look in zip(self.groups, self.looks, strict=True):
+            for i, column in enumerate(group.index):
+                seen = np.eye(group.width) if look is None else np.asarray(look[i], np.float64)
+                share = np.exp(np.asarray(group.prior[i], np.float64))[:, None]
+                middle = (share * seen).sum(0)
+                owner.append(np.full(seen.shape[1], column))
+                mean.append(middle)
+                covariance[column] = (share * (seen - middle)).T @ (seen - middle)
+        columns = np.concatenate(owner)
+        used = [covariance[c][np.ix_(k, k)] for c, k in self._used_by_column(columns)]
+        return columns[self.kept], np.concatenate(mean)[self.kept], used
+
+    def _used_by_column(self, columns: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
+        """For each layout column the numbers of its features that are not padding, among its own."""
+        kept = np.zeros(len(columns), np.bool_)
+        kept[self.kept] = True
+        return [(c, np.flatnonzero(kept[columns == c])) for c in range(int(columns.max()) + 1)]
+
     def _side_by_side(self, parts: list[jax.Array]) -> jax.Array:
         """Features (g, f, b) of each group as (b, features), without padding."""
         return jnp.concatenate([p.reshape(-1, p.shape[2]) for p in parts])[self.kept].T

@@ -133,10 +133,11 @@ class Certificate:
     def _content(self) -> dict[str, Any]:
         content = {**asdict(self), "events": [event_to_json(e) for e in self.events]}
         head = {"format": _FORMAT, "format_version": _VERSION}
-        return {**head, **content, "not_covered": list(self.not_covered), "statement": self._statement}
+        return {**head, **content, "not_covered": list(self.not_covered), "statement": self.statement}
 
     @property
-    def _statement(self) -> str:
+    def statement(self) -> str:
+        """What is guaranteed, in a line."""
         if self.void:
             return "NOT PRIVATE: deterministic noise for tests"
         return f"({self.epsilon:g}, {self.delta:g})-differentially private"
@@ -144,7 +145,7 @@ class Certificate:
     def __str__(self) -> str:
         kept = f"at most {self.rows_per_subject} row(s) of each, tables are neighbours by {self.adjacency}"
         lines = [
-            self._statement,
+            self.statement,
             f"Unit: {self.unit}; {kept}",
             "Charges:",
             *(f"  {i}. {_in_words(e)}" for i, e in enumerate(self.events, 1)),

@@ -91,14 +91,14 @@ class PrivateAdversarial:
     ) -> Opponent:
         order, noise, key = own
         params = self._restore_critic(critic.params)
-        made = self.game.generate(generator, key, self.made)
-        free = over_devices(jax.grad(lambda p: self.game.made_loss(p, made).mean())(params))
+        clip = self.mechanism.row_clip
         batch, weight = gathered(self.layout, rows, slots, order)
-        total, _ = ghost.clipped_sum(
-            lambda p: self.game.real_loss(p, batch), params, weight, self.mechanism.row_clip
-        )
+        total, _ = ghost.clipped_sum(lambda p: self.game.real_loss(p, batch), params, weight, clip)
         whole = jax.lax.psum(joined(jax.tree.leaves(total)), AXIS)  # type: ignore[no-untyped-call]
-        grads = free + self.mechanism.mean(whole, noise)
+        # Generated rows are free, but clipped alike: else they would outweigh the real ones.
+        made = self.game.generate(generator, key, self.made)
+        free, _ = ghost.clipped_sum(lambda p: self.game.made_loss(p, made), params, jnp.ones(self.made), clip)
+        grads = self.mechanism.mean(whole, noise) + over_devices(free) / self.made
         updates, moments = self._optimiser.update(grads, critic.optimiser, critic.params)
         return Opponent(critic.params - rate * self.game.critic_rate * updates, moments)
 

@@ -58,6 +58,7 @@ def fit(
     if privacy is not None:
         source = as_table(table)
         schema = Schema.infer(source) if schema is None else schema
+        schema.check_form(source)
         require_columns(schema)
         warn_of_identifiers(schema)
         own = generator or Autoregressive()

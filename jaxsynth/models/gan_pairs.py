@@ -1,9 +1,9 @@
-"""What the private critic sees of a row: products of random looks at pairs of its columns, weighed by a linear score.
+"""What the private critic sees of a row: products of random looks at pairs of its columns, and a linear score.
 
 Looks at single columns are centred and scaled by the columns' own frequencies, so that a product's mean is 0 where
-two columns are independent, and the mean of what real rows add is their dependence. A score that is linear in fixed
-features has few parameters and needs few looks at the rows, which is what noise leaves (compare random features for
-private generators, Harder, Adamczewski and Park 2021).
+two columns are independent, and the mean of what real rows add is their dependence. A score that is linear in
+fixed features has few parameters and needs few looks at the rows, which is what noise leaves (compare random
+features for private generators, Harder, Adamczewski and Park 2021).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from jaxsynth.models.gan_features import Features
 
 _MOST = 4096  # products
 _LOOKS = 12  # at a column, at most
+_FAR = 2.0  # standard deviations at which looks level off
 _LEAST = 0.05  # standard deviation of a look below which it is not scaled up further
 
 
@@ -68,7 +69,8 @@ class PairCritic:
         """Scores (b,) of rows shown by their features (b, f)."""
         flat = self.looks.reshape(len(self.looks), -1)
         own = (flat.T @ shown.T).reshape(*self.centre.shape[:2], -1) - self.centre
-        products = jnp.stack([own * jnp.roll(own, shift, axis=1) for shift in self.shifts])
+        near = _FAR * jnp.tanh(own / _FAR)  # rare codes look far away, and would decide the score
+        products = jnp.stack([near * jnp.roll(near, shift, axis=1) for shift in self.shifts])
         rows = products.reshape(self.products, -1).T / np.sqrt(max(self.products, 1))
         return offset(params["score"]["bias"], dense(params["score"]["kernel"], rows))[:, 0]
 

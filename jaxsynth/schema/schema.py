@@ -177,13 +177,28 @@ class Schema:
         Raises:
             SchemaError: naming the column, what was found and what was declared.
         """
+        self.check_form(table, what=what)
+        for column in self.modelled:
+            _check_cells(column, table[column.name], f"{what}: column {column.name!r}")
+
+    def check_form(self, table: pa.Table, *, what: str = "table") -> None:
+        """Refuse a table with missing or extra columns, or other types; no cell is looked at.
+
+        Raises:
+            SchemaError: naming the column, what was found and what was declared.
+        """
         missing = [n for n in self.names if n not in table.column_names]
         extra = [n for n in table.column_names if n not in self.names]
         if missing or extra:
             problem = f"lacks column {missing[0]!r}" if missing else f"has column {extra[0]!r} not in the schema"
             raise SchemaError(f"{what}: {problem}; schema has {list(self.names)}, table {table.column_names}")
         for column in self.modelled:
-            _check_column(column, table[column.name], what)
+            found = table[column.name].type
+            if found != column.arrow_type:
+                raise SchemaError(
+                    f"{what}: column {column.name!r} has type {found}, the schema says {column.type}; cast it or "
+                    "infer anew"
+                )
 
     def violations(self, table: pa.Table) -> dict[str, int]:
         """How many rows break each constraint, by the constraint's text."""
@@ -194,10 +209,7 @@ class Schema:
         }
 
 
-def _check_column(column: Column, cells: pa.ChunkedArray, what: str) -> None:
-    where = f"{what}: column {column.name!r}"
-    if cells.type != column.arrow_type:
-        raise SchemaError(f"{where} has type {cells.type}, the schema says {column.type}; cast it or infer anew")
+def _check_cells(column: Column, cells: pa.ChunkedArray, where: str) -> None:
     if cells.null_count and not column.nullable:
         raise SchemaError(f"{where} has {cells.null_count} nulls, the schema says none; declare it nullable")
     if column.is_numeric and column.bounds is not None:

@@ -95,8 +95,8 @@ class PrivateGame:
         generator_loss: (critic, generated) -> float32 (n,); free.
         critic_steps: steps of the critic, each of which is paid for, before those of the generator.
         generator_steps: steps of the generator before the next of the critic; free.
-        critic_rate: the critic's learning rate as a multiple of the generator's.
-        betas: Adam's decays of the first and second moment, of both.
+        critic_rate: by which share the critic moves, each step, from where it is to where its gradient points.
+        betas: Adam's decays of the first and second moment, of the generator.
     """
 
     init: Callable[[jax.Array], Params]

@@ -45,7 +45,7 @@ class PrivateAdversarial:
         """See `Stepper`; the key draws the critic's initial parameters."""
         start = self.game.init(key)
         critic = jnp.asarray(Flat.like(start).vector(start))
-        opponent = Opponent(critic, self._optimiser.init(critic))
+        opponent = Opponent(critic, ())
         return State(
             jnp.zeros((), jnp.int32), vector, vector.copy(), self._optimiser.init(vector), jnp.ones(()), opponent
         )
@@ -60,7 +60,7 @@ class PrivateAdversarial:
         turns = turn.order.reshape(-1, count).T, turn.noise.reshape(count, -1), jax.random.split(critic_key, count)
 
         def again(critic: Opponent, own: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[Opponent, None]:
-            return self._critic_step(rows, slots, generator, critic, own, turn.rate), None
+            return self._critic_step(rows, slots, generator, critic, own), None
 
         critic, _ = jax.lax.scan(again, state.opponent, turns)
         judge = self._restore_critic(critic.params)
@@ -87,7 +87,6 @@ class PrivateAdversarial:
         generator: Params,
         critic: Opponent,
         own: tuple[jax.Array, jax.Array, jax.Array],
-        rate: jax.Array,
     ) -> Opponent:
         order, noise, key = own
         params = self._restore_critic(critic.params)
@@ -99,8 +98,8 @@ class PrivateAdversarial:
         made = self.game.generate(generator, key, self.made)
         free, _ = ghost.clipped_sum(lambda p: self.game.made_loss(p, made), params, jnp.ones(self.made), clip)
         grads = self.mechanism.mean(whole, noise) + over_devices(free) / self.made
-        updates, moments = self._optimiser.update(grads, critic.optimiser, critic.params)
-        return Opponent(critic.params - rate * self.game.critic_rate * updates, moments)
+        # Gradient steps with as much decay: the critic forgets, so that noise averages and nothing grows.
+        return Opponent(critic.params - self.game.critic_rate * (grads + critic.params), ())
 
     @property
     def _restore_critic(self) -> Callable[[jax.Array], Params]:

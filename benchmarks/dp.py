@@ -1,0 +1,189 @@
+"""The cost of a private training step: beside the same step without privacy, jax-privacy and Opacus.
+
+    python -m benchmarks.dp [--batches 256,1024,4096] [--peer .bench-venv/bin/python] [--data DIR] [-o dp.json]
+
+Two parts. Steps of the built-in generators as private fits train them, in the training loop: ten steps of a chunk
+with and without privacy, taken in turns, and the noise that the host draws for them. And one clipped gradient of a
+network of dense layers (100-256-256-100), which all libraries can take: ours, `jax_privacy.clipped_grad` and, by
+`--peer`, Opacus' ghost mode in an environment with torch and opacus.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+import jaxsynth as js
+from benchmarks.machine import describe
+from benchmarks.protocol.sets import load
+from jaxsynth.affine import dense, offset
+from jaxsynth.codec import Codec
+from jaxsynth.codec.packed import Packed, pack
+from jaxsynth.models import Generator
+from jaxsynth.models.private import under_privacy
+from jaxsynth.privacy import ghost
+from jaxsynth.privacy.events import TrainingEvent
+from jaxsynth.privacy.randomness import Secure
+from jaxsynth.train.flat import Flat
+from jaxsynth.train.loop import Runner, row_mesh
+from jaxsynth.train.mechanism import Mechanism
+from jaxsynth.train.plan import Plan
+from jaxsynth.train.private_steps import PrivateLikelihood
+from jaxsynth.train.steps import Draws, Likelihood
+
+WIDTHS = (100, 256, 256, 100)
+STEPS = 10  # of a chunk
+ROUNDS = 7
+CLIP = 0.5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--batches", default="256,1024,4096")
+    parser.add_argument("--peer", type=Path, help="Python with torch and opacus")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/tabular"))
+    parser.add_argument("-o", "--out", type=Path, default=Path("build/dp.json"))
+    arguments = parser.parse_args()
+    batches = [int(b) for b in arguments.batches.split(",")]
+    result = {
+        "machine": describe(),
+        "steps": [s for g in (js.Autoregressive(), js.VAE()) for s in steps(g, arguments.data, batches)],
+        "dense layers": [dense_layers(b, arguments.peer) for b in batches],
+    }
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+def steps(generator: Generator, folder: Path, batches: list[int]) -> list[dict[str, Any]]:
+    """Milliseconds of a step with and without privacy, and of its noise, on Adult."""
+    generator, _ = under_privacy(generator)
+    task = load("adult", folder)
+    codec = Codec.fit(task.schema, task.train, max_intervals=generator.max_intervals)
+    codec = replace(codec, repeats=((),) * len(codec.columns))
+    data = pack(codec.layout, codec.encode(task.train))
+    return [_step(generator, codec, data, batch) for batch in batches]
+
+
+def _step(generator: Generator, codec: Codec, data: Packed, batch: int) -> dict[str, Any]:
+    model, rows = generator.build(codec.layout), len(data.positions)
+    start = jax.jit(model.init)(jax.random.key(0))
+    flat = Flat.like(start)
+    vector = jnp.asarray(flat.vector(start))
+    event = TrainingEvent(
+        probability=batch / rows, steps=STEPS, noise_multiplier=10.0, clipping_norm=CLIP, parameters=vector.size,
+        units=rows, units_bound=rows, batch_size=int(batch + 6 * batch**0.5),
+    )  # fmt: skip
+    mechanism, mesh = Mechanism(event=event, rows_per_subject=1), row_mesh(batch, 1)
+    width = -(-event.batch_size // mesh.size) * mesh.size
+    plain_plan = Plan(rows, batch, STEPS, 1, generator.training)
+    private_plan = replace(plain_plan, batch=width)
+    plain_step = Likelihood(model, codec.layout, plain_plan, flat.restore)
+    private_step = PrivateLikelihood(Likelihood(model, codec.layout, private_plan, flat.restore), mechanism)
+    plain, private = (
+        Runner(p, mesh, flat, s) for p, s in ((plain_plan, plain_step), (private_plan, private_step))
+    )
+    everywhere = NamedSharding(mesh, PartitionSpec())  # type: ignore[no-untyped-call]
+    slots = np.arange(rows + 1, dtype=np.int32)[:, None]
+    slots[-1] = -1
+    data, slots, key = jax.device_put((data, slots, jax.random.key(1)), everywhere)
+    secure = Secure()
+    rng = np.random.default_rng(0)
+    orders = np.stack([rng.permutation(rows)[:batch] for _ in range(STEPS)]).astype(np.int32)
+
+    def draw() -> Draws:
+        order = np.full((STEPS, width), rows, np.int32)
+        order[:, : event.batch_size] = secure.batches(STEPS, event.batch_size, rows, event.threshold)
+        return Draws(order, mechanism.draw(secure, STEPS))
+
+    def run(runner: Runner, resident: Any, draws: Draws) -> Callable[[], None]:
+        def once() -> None:
+            state = jax.device_put(runner.stepper.start(vector, key), everywhere)
+            done, _ = runner.epoch_of(state, (data, resident), key, draws)
+            done.params.block_until_ready()
+
+        return once
+
+    times = alternate(
+        plain=run(plain, (), Draws(orders, None)),
+        private=run(private, slots, draw()),
+        draws=lambda: (draw(), None)[1],
+    )
+    each = {name: 1e3 * seconds / STEPS for name, seconds in times.items()}
+    return {
+        "generator": generator.name,
+        "batch": batch,
+        "parameters": int(vector.size),
+        "milliseconds": each,
+        "private over plain": (each["private"] + each["draws"]) / each["plain"],
+        "clipping over plain": each["private"] / each["plain"],
+        "share of the draws": each["draws"] / (each["private"] + each["draws"]),
+    }
+
+
+def dense_layers(batch: int, peer: Path | None) -> dict[str, Any]:
+    """Milliseconds of a clipped gradient of dense layers: ours, without clipping, jax-privacy's and Opacus'."""
+    from jax_privacy.clipping import clipped_grad
+
+    keys = jax.random.split(jax.random.key(0), len(WIDTHS))
+    params = {
+        f"dense{i}": {"kernel": jax.random.normal(k, (m, n)) / m**0.5, "bias": jnp.zeros(n)}
+        for i, (k, m, n) in enumerate(zip(keys, WIDTHS, WIDTHS[1:], strict=False))
+    }
+    x = jax.random.normal(keys[-1], (batch, WIDTHS[0]))
+
+    def losses(p: Any, rows: jax.Array) -> jax.Array:
+        y = rows
+        for i in range(len(WIDTHS) - 1):
+            y = offset(p[f"dense{i}"]["bias"], dense(p[f"dense{i}"]["kernel"], jax.nn.relu(y) if i else y))
+        return jnp.square(y - rows).mean(1)
+
+    programs = {
+        "plain": jax.jit(jax.grad(lambda p: losses(p, x).sum())),
+        "ours": jax.jit(lambda p: ghost.clipped_sum(lambda q: losses(q, x), p, jnp.ones(batch), 1.0)[0]),
+        "jax_privacy": jax.jit(lambda p: clipped_grad(lambda q, r: losses(q, r).sum(), l2_clip_norm=1.0)(p, x)),
+    }
+    calls = {n: (lambda f=f: _wait(f(params))) for n, f in programs.items()}
+    each = {n: 1e3 * s for n, s in alternate(**calls).items()}
+    if peer is not None:
+        script = Path(__file__).parent / "peer_opacus.py"
+        told = subprocess.run(
+            [peer, script, str(batch), *map(str, WIDTHS)], capture_output=True, text=True, check=True
+        )
+        each |= json.loads(told.stdout.splitlines()[-1])
+    over = {f"{n} over ours": t / each["ours"] for n, t in each.items() if n != "ours"}
+    return {"batch": batch, "milliseconds": each, **over}
+
+
+def _wait(tree: Any) -> None:
+    for leaf in jax.tree.leaves(tree):
+        leaf.block_until_ready()
+
+
+def alternate(**calls: Callable[[], Any]) -> dict[str, float]:
+    """Median seconds of each, taken in turns, after one call that compiles."""
+    for call in calls.values():
+        call()
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+if __name__ == "__main__":
+    main()

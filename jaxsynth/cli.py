@@ -81,12 +81,20 @@ def demo(
 
 
 @app.command()
-def schema(data: Data, out: Out = Path("schema.json"), nan_as_null: NanAsNull = False) -> None:
+def schema(
+    data: Data,
+    out: Out = Path("schema.json"),
+    declare_public: Annotated[
+        bool,
+        typer.Option("--declare-public", help="Attest that all of it is public knowledge, for private training."),
+    ] = False,
+    nan_as_null: NanAsNull = False,
+) -> None:
     """Describe a table: kinds, levels, bounds, resolutions and direct identifiers."""
     from jaxsynth.schema import Schema
 
     inferred = Schema.infer(_read(data, nan_as_null))
-    inferred.save(out)
+    (inferred.declare_public() if declare_public else inferred).save(out)
     for column in inferred:
         if not column.modelled:
             _say(f"{column.name}: {column.pii or column.kind}, not learned, on output: {column.output}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import numpy as np
@@ -44,7 +43,7 @@ def fit_privately(
         schema: public, but for what discovery may find.
         privacy: the budget.
         seed: draws the initial parameters.
-        progress: see `fit`.
+        progress: see `fit`; the plan is printed unless it is False.
 
     Raises:
         PrivacyError: the generator has no private training, or the schema is not public.
@@ -124,8 +123,7 @@ def _encoder(codec: Codec) -> Callable[[pa.Table, NDArray[np.int64]], tuple[Pack
     return read
 
 
-def _speaker(*, progress: bool | None) -> Callable[[Any], None]:
-    """Prints to stderr where progress is shown."""
-    console = Console(stderr=True)
-    shown = (console.is_terminal or console.is_jupyter) if progress is None else progress
-    return (lambda text: console.print(text, highlight=False)) if shown else (lambda text: None)
+def _speaker(*, progress: bool | None) -> Callable[[str], None]:
+    """Prints to stderr, into logs too, unless progress is turned off."""
+    console = Console(stderr=True, soft_wrap=True)
+    return (lambda text: None) if progress is False else (lambda text: console.print(text, highlight=False))

@@ -281,3 +281,49 @@ def test_impute(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         run("impute", files / "model.jsynth", files / "synthetic.parquet", "-o", out, monkeypatch=monkeypatch) == 2
     )
     assert "Autoregressive" in capsys.readouterr().err
+
+
+def test_a_private_fit_shows_its_plan_and_has_a_certificate(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jaxsynth.models.DEFAULTS", {"vae": js.VAE(latent=2, hidden=(8,))})
+    schema = ("schema", files / "train.parquet", "--declare-public", "-o", files / "public.json")
+    assert run(*schema, monkeypatch=monkeypatch) == 0
+    fit = ("fit", files / "train.parquet", "--schema", files / "public.json", "-o", files / "p.jsynth")
+    private = ("--model", "vae", "--epsilon", 3, "--delta", 1e-5)
+    assert run(*fit, *private, monkeypatch=monkeypatch) == 0
+    told = capsys.readouterr().err
+    assert "epsilon 3, delta 1e-05, add-remove" in told
+    assert "(3, 1e-05)-differentially private" in told
+    out = files / "certificate.json"
+    assert run("certificate", files / "p.jsynth", "-o", out, monkeypatch=monkeypatch) == 0
+    shown = capsys.readouterr()
+    assert "Not covered:" in shown.out
+    assert "declared: 3" in shown.err
+    again = js.Certificate.from_json(json.loads(out.read_text()))
+    assert again == js.load(files / "p.jsynth").certificate
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("certificate", "model.jsynth"), "trained without differential privacy"),
+        (("fit", "train.parquet", "--delta", "1e-5"), "--delta without --epsilon"),
+        (("fit", "train.parquet", "--public-rows", "10"), "--public-rows without --epsilon"),
+        (("fit", "train.parquet", "--epsilon", "-1"), "epsilon is -1.0; give 0.01 to 20"),
+        (("fit", "train.parquet", "--epsilon", "1"), "--declare-public"),
+        (("fit", "train.parquet", "--epsilon", "1", "--model", "diffusion"), "no private training"),
+    ],
+)
+def test_a_mistake_about_privacy_is_one_line_and_status_2(
+    arguments: tuple[str, ...],
+    told: str,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    named = [files / a if a.endswith((".parquet", ".jsynth")) else a for a in arguments]
+    assert run(*named, monkeypatch=monkeypatch) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert told in error

@@ -53,8 +53,8 @@ def require_declared(schema: Schema, *, discover: bool) -> None:
             )
             raise PrivacyError(
                 f"column {name!r}: its {attribute} {_origin(schema[name], attribute)} and may give away rows; "
-                f"declare it by schema.changed({name!r}, {attribute}=...), or all by schema.declare_public() if "
-                f"they really are public knowledge{remedy}"
+                f"declare it by schema.changed({name!r}, {attribute}=...), or all by schema.declare_public() or "
+                f"`jaxsynth schema --declare-public` if they really are public knowledge{remedy}"
             )
 
 

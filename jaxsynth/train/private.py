@@ -79,7 +79,7 @@ def train_private(
     everywhere = NamedSharding(mesh, PartitionSpec())  # type: ignore[no-untyped-call]
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
     key = jax.random.wrap_key_data(jnp.asarray(randomness.key_words()))
-    state, key, data, slots = jax.device_put((state, key, data, _slots(units)), everywhere)
+    state, key, data, slots = jax.device_put((state, key, _never_empty(data), _slots(units)), everywhere)
     chunks = _Chunks(Runner(plan, mesh, flat, stepper), event, mechanism, randomness)
     state, done = chunks.run(state, (data, slots), key, report)
     params = flat.on_host(state.average)
@@ -106,6 +106,13 @@ def _plan(event: TrainingEvent, mechanism: Mechanism, training: Training, *, dev
     steps = max(n for n in range(1, most + 1) if total % n == 0)
     width = -(-event.batch_size // devices) * devices
     return Plan(event.units, width, steps, total // steps, training)
+
+
+def _never_empty(data: Packed) -> Packed:
+    """A row to gather where there are none: an empty table must train like its neighbours."""
+    if len(data.positions):
+        return data
+    return jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), data)  # type: ignore[no-any-return]
 
 
 def _slots(units: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -113,6 +113,15 @@ def test_noise_is_as_large_as_said(*, threefry: bool) -> None:
     assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(20_000)
 
 
+def test_no_rows_train_as_well() -> None:
+    params, history = train_private(
+        _mean_model(), LAYOUT, _rows(VALUES[:0]), EACH[:0], TRAINING, replace(EVENT, noise_multiplier=1.0),
+        seed=0, randomness=Secure(),
+    )  # fmt: skip
+    assert np.isfinite(params["m"]).all()
+    assert history.steps == 200
+
+
 def test_noise_does_not_come_from_the_seed() -> None:
     event = replace(EVENT, steps=20, noise_multiplier=50.0, clipping_norm=1.0)
     assert _train(event, secret=None) != _train(event, secret=None)

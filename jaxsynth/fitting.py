@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import pack
-from jaxsynth.errors import IdentifierWarning, SchemaError, TableError
+from jaxsynth.errors import IdentifierWarning, PrivacyError, SchemaError, TableError
 from jaxsynth.fitting_private import fit_privately
 from jaxsynth.models import Autoregressive, Generator
 from jaxsynth.privacy import Privacy
@@ -56,6 +56,8 @@ def fit(
         PrivacyError: the generator has no private training, or the schema is not public.
     """
     if privacy is not None:
+        if not isinstance(privacy, Privacy):
+            raise PrivacyError(f"privacy is {privacy!r}; give jaxsynth.Privacy(epsilon=...), or None for none")
         source = as_table(table)
         schema = Schema.infer(source) if schema is None else schema
         schema.check_form(source)

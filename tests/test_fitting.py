@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import jaxsynth as js
-from jaxsynth.errors import SchemaError, TableError
+from jaxsynth.errors import PrivacyError, SchemaError, TableError
 from tests.conftest import TINY, make_table
 
 
@@ -78,6 +78,6 @@ def test_a_schema_that_disagrees_is_refused() -> None:
         js.fit(make_table(5000, seed=9), TINY, schema=schema.changed("age", bounds=(50, 60)), progress=False)
 
 
-def test_privacy_is_refused_and_not_ignored() -> None:
-    with pytest.raises(SchemaError, match="no differentially private training"):
+def test_a_number_for_privacy_is_refused_and_not_ignored() -> None:
+    with pytest.raises(PrivacyError, match=r"privacy is 1.0; give jaxsynth.Privacy\(epsilon=...\)"):
         js.fit(make_table(100), TINY, privacy=1.0, progress=False)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
+from jaxsynth.devices import compiled
 from jaxsynth.errors import TrainingWarning
 from jaxsynth.models import Model, Params, Training
 from jaxsynth.privacy.events import TrainingEvent
@@ -33,6 +34,8 @@ from jaxsynth.train.private_steps import PrivateLikelihood
 from jaxsynth.train.steps import Draws, Likelihood, State, Step
 
 _MADE = 2048  # rows that a generator makes for a step of a game, on each device
+_DRAWN = 8192  # rows drawn for a round of calibration
+_ROUNDS = 12  # of calibration
 _CHUNKS = 20  # reports in a run
 _NUMBERS = 1 << 24  # of noise in a chunk at most
 
@@ -82,11 +85,27 @@ def train_private(
     state, key, data, slots = jax.device_put((state, key, _never_empty(data), _slots(units)), everywhere)
     chunks = _Chunks(Runner(plan, mesh, flat, stepper), event, mechanism, randomness)
     state, done = chunks.run(state, (data, slots), key, report)
-    params = flat.on_host(state.average)
+    params = _calibrated(model, flat.on_host(state.average), finish_key)
     if model.finish is not None:
         params = dict(jax.device_get(jax.jit(model.finish)(params, finish_key)))
     stopped = "finished" if done == plan.chunks else "interrupted"
     return params, History(best=done - 1, steps=done * plan.steps, stopped=stopped)
+
+
+def _calibrated(model: Model, params: Params, key: jax.Array) -> Params:
+    """Set to the columns' frequencies, which are noisy and paid for, over rows that the model itself draws."""
+    if model.tally is None or model.calibrate is None:
+        return params
+    tally, calibrate = model.tally, model.calibrate
+
+    @compiled
+    def once(params: Params, key: jax.Array) -> Params:
+        rows = model.sample(params, key, _DRAWN, None)
+        return calibrate(params, tally(params, rows, jnp.ones(_DRAWN))[1], float(_DRAWN))
+
+    for own in jax.random.split(key, _ROUNDS):
+        params = once(params, own)
+    return dict(jax.device_get(params))
 
 
 def _stepper(

@@ -157,6 +157,7 @@ def test_example_by_example_agrees(microbatch: int) -> None:
     assert np.linalg.norm(found - _flat(total)) <= 1e-5 * np.linalg.norm(found)
 
 
+@pytest.mark.filterwarnings("ignore:optax.global_norm is deprecated")
 def test_jax_privacy_agrees() -> None:
     clipping = pytest.importorskip("jax_privacy.clipping")
     case = _case(GENERATORS["gan"])

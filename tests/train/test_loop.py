@@ -120,7 +120,7 @@ def test_ctrl_c_before_the_first_pass_is_ctrl_c(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxsynth.train.loop._Runner.epoch", interrupt)
+    monkeypatch.setattr("jaxsynth.train.loop.Runner.epoch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(mean_model(), codec.layout, packed, TINY.training, seed=0)
 

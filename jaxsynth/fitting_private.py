@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import jax
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from jaxsynth.privacy.query import Query
 from jaxsynth.privacy.randomness import Deterministic, Randomness, Secure
 from jaxsynth.schema import Schema
 from jaxsynth.train import Artefact, library_versions
+from jaxsynth.train.flat import Flat
 from jaxsynth.train.private import train_private
 from jaxsynth.train.progress import progress_bar
 
@@ -111,9 +111,8 @@ def _count_rows(ledger: Ledger) -> int:
 
 def _charged_parameters(model: Model) -> int:
     """Of the network that reads rows."""
-    init = model.init if model.private_game is None else model.private_game.init
-    shapes = jax.eval_shape(init, jax.random.key(0))
-    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
+    init = model.init if model.private_game is None else model.private_game().init
+    return Flat.of(init).size
 
 
 def _encoder(codec: Codec) -> Callable[[pa.Table, NDArray[np.int64]], tuple[Packed, NDArray[np.int64]]]:

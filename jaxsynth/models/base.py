@@ -122,7 +122,7 @@ class Model:
         loss: (params, batch, key, progress) -> float32 (b,), one loss an example; no example influences
             another's. `progress` in [0, 1] is the share of training done, for terms that are phased in.
         game: the adversarial objective that trains it instead.
-        private_game: what takes the game's place where training is private.
+        private_game: makes what takes the game's place where training is private; sampling never asks for it.
         finish: (params, key) -> params, once after training; reads no rows.
         tally: (params, batch, weight) -> float32 (b,), the log-likelihood of each row in nats, by which held-out
             rows are scored, and any pytree of sums over the rows, each as often as its weight (b,) says.
@@ -140,7 +140,7 @@ class Model:
     sample_block: Callable[[Params, jax.Array, jax.Array, int], Batch] | None = None
     loss: Callable[[Params, Batch, jax.Array, jax.Array], jax.Array] = _no_likelihood
     game: Game | None = None
-    private_game: PrivateGame | None = None
+    private_game: Callable[[], PrivateGame] | None = None
     finish: Callable[[Params, jax.Array], Params] | None = None
     tally: Callable[[Params, Batch, jax.Array], tuple[jax.Array, Any]] | None = None
     calibrate: Callable[[Params, Any, float], Params] | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -46,7 +47,8 @@ class GAN:
         pack: rows the critic judges together, which shows it a collapse onto few rows.
         penalty: weight of the critic's gradient penalty.
         critic_steps: steps of the critic before each of the generator.
-        critic_rate: the critic's learning rate as a multiple of the generator's.
+        critic_rate: the critic's learning rate as a multiple of the generator's; where training is private, whose
+            critic has no hidden layers, see `PrivateGame`.
         balance: training asks for levels by this power of their frequency: 1 as they occur, 0 all alike.
         asking: whether levels are asked for at all; never where training is private, for that draws rows by their
             cells.
@@ -100,9 +102,8 @@ class GAN:
             critic_rate=self.critic_rate,
             betas=self.betas,
         )
-        return Model(
-            init=net.init, sample=net.sample, game=game, private_game=self._private_game(net), finish=net.finish
-        )
+        private_game = cache(partial(self._private_game, net))
+        return Model(init=net.init, sample=net.sample, game=game, private_game=private_game, finish=net.finish)
 
     def _private_game(self, net: _Net) -> PrivateGame:
         """A critic that is linear in fixed features and decays: the mean by which real rows differ lately."""

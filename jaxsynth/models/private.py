@@ -60,7 +60,7 @@ _RECIPES: dict[type, _Recipe] = {
     ),
     GAN: _Recipe(
         values={
-            "asking": False, "pack": 1, "critic": (64,), "hidden": (64, 64), "latent": 32, "max_intervals": 32,
+            "asking": False, "pack": 1, "hidden": (64, 64), "latent": 32, "max_intervals": 32,
             "critic_rate": 0.1, "generator_steps": 4, "learning_rate": 0.002, "weight_decay": 0.0, "ema": 0.1,
         },
         steps=PrivateSteps(steps=400, clip=1.0),

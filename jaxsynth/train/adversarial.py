@@ -111,7 +111,7 @@ class Adversarial:
 
     @property
     def _restore_critic(self) -> Callable[[jax.Array], Params]:
-        return Flat.like(jax.eval_shape(self.game.init, jax.random.key(0))).restore
+        return Flat.of(self.game.init).restore
 
     @property
     def _optimiser(self) -> optax.GradientTransformation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +32,16 @@ class Flat:
         """For parameters of these shapes."""
         leaves, tree = jax.tree.flatten(params)
         return cls(tree, tuple(leaf.shape for leaf in leaves))
+
+    @classmethod
+    def of(cls, init: Callable[[jax.Array], Params]) -> Flat:
+        """For parameters as `init` makes them; none are made."""
+        return cls.like(jax.eval_shape(init, jax.random.key(0)))
+
+    @property
+    def size(self) -> int:
+        """How many numbers they are."""
+        return sum(math.prod(shape) for shape in self.shapes)
 
     def vector(self, params: Params) -> NDArray[np.float32]:
         """The parameters end to end, on the host."""

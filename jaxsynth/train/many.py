@@ -140,7 +140,7 @@ class _Fits:
     ) -> _Fits:
         """For fits of `rows` rows, `size` of them at once."""
         plan = make_plan(len(split_rows(rows, training, 0)[0]), training)
-        flat = Flat.like(jax.eval_shape(model.init, jax.random.key(0)))
+        flat = Flat.of(model.init)
         stepper = make_stepper(model, layout, plan, flat, plan.batch)
         programs = SideBySide.make(plan, stepper, data, size)
         return cls(model, layout, data, training, plan, flat, stepper, programs, jax.jit(model.init))

@@ -71,7 +71,7 @@ def train_private(
         The averaged parameters after the last step, and the history, which holds no losses. Ctrl-C after the first
         chunk returns the parameters so far with a `TrainingWarning`: fewer steps cost no more privacy.
     """
-    sums = 1 if model.private_game is None else model.private_game.critic_steps
+    sums = 1 if model.private_game is None else model.private_game().critic_steps
     mechanism = Mechanism(event=event, rows_per_subject=units.shape[1], sums_a_step=sums, threefry=threefry)
     init_key, finish_key = jax.random.split(jax.random.key(seed))
     start = jax.jit(model.init)(init_key)
@@ -114,7 +114,7 @@ def _stepper(
     if model.private_game is None:
         return PrivateLikelihood(Likelihood(model, layout, plan, flat.restore), mechanism)
     made = min(share, _MADE)
-    return PrivateAdversarial(model.private_game, layout, plan, flat.restore, mechanism, made)
+    return PrivateAdversarial(model.private_game(), layout, plan, flat.restore, mechanism, made)
 
 
 def _plan(event: TrainingEvent, mechanism: Mechanism, training: Training, *, devices: int) -> Plan:

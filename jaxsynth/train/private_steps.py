@@ -17,7 +17,7 @@ from jaxsynth.models import Batch, Model, Params
 from jaxsynth.models.base import to_batch
 from jaxsynth.privacy import ghost, per_example
 from jaxsynth.train.mechanism import Mechanism
-from jaxsynth.train.steps import AXIS, Likelihood, State, Turn, averaged, direction, joined
+from jaxsynth.train.steps import AXIS, Likelihood, State, Turn, joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +44,7 @@ class PrivateLikelihood:
         params = self.plain.restore(state.params)
         total = clipped(self.plain.model, params, batch, weight, turn.key, progress, self.mechanism.row_clip)
         mean = self.mechanism.mean(jax.lax.psum(total, AXIS), turn.noise)  # type: ignore[no-untyped-call]
-        optimiser = direction(self.plain.plan.training)
-        updates, moments = optimiser.update(mean, state.optimiser, state.params)
-        new = state.params - turn.rate * state.scale * updates
-        average = averaged(state, new, self.plain.plan)
-        return State(state.step + 1, new, average, moments, state.scale), jnp.zeros(())
+        return self.plain.descended(state, mean, turn.rate), jnp.zeros(())
 
 
 def gathered(

@@ -140,10 +140,13 @@ class Likelihood:
         loss, grads = slope(
             lambda p: self.model.loss(p, batch, turn.key, progress).mean(), self.restore(state.params)
         )
+        return self.descended(state, grads, turn.rate), loss
+
+    def descended(self, state: State, grads: jax.Array, rate: jax.Array) -> State:
+        """The state after a step along a gradient (p,)."""
         updates, optimiser = self._optimiser.update(grads, state.optimiser, state.params)
-        params = state.params - turn.rate * state.scale * updates
-        average = averaged(state, params, self.plan)
-        return State(state.step + 1, params, average, optimiser, state.scale), loss
+        params = state.params - rate * state.scale * updates
+        return State(state.step + 1, params, averaged(state, params, self.plan), optimiser, state.scale)
 
     @property
     def _optimiser(self) -> optax.GradientTransformation:

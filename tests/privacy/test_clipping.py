@@ -68,7 +68,8 @@ def _case(generator: Generator) -> Case:
     batch = to_batch(codec.layout, jax.tree.map(lambda a: a[:B], pack(codec.layout, codec.encode(table))))
     key = jax.random.key(3)
     if model.private_game is not None:
-        return Case(model.private_game.real_loss, _moved(model.private_game.init(key)), batch)
+        game = model.private_game()
+        return Case(game.real_loss, _moved(game.init(key)), batch)
     return Case(lambda p, rows: model.loss(p, rows, key, jnp.ones(())), _moved(jax.jit(model.init)(key)), batch)
 
 

@@ -6,7 +6,7 @@ pass gives for all examples, follow the norm of each example's gradient and any 
 gradient for each example ("ghost clipping", Li et al. 2022, section 4; "book-keeping", Bu et al. 2022).
 
 A network that can be trained privately touches its parameters by these maps alone. Anything else done to a watched
-parameter is a `TypeError`.
+parameter is an error, of which `privacy.ghost` makes a `WatchError`.
 """
 
 from jaxsynth.affine.maps import added as added
@@ -23,6 +23,7 @@ from jaxsynth.affine.maps import shifted as shifted
 from jaxsynth.affine.tape import Param as Param
 from jaxsynth.affine.tape import Tape as Tape
 from jaxsynth.affine.tape import Watched as Watched
+from jaxsynth.affine.tape import WatchError as WatchError
 from jaxsynth.affine.tape import plain as plain
 from jaxsynth.affine.tape import watched as watched
 from jaxsynth.affine.uses import Blocks as Blocks

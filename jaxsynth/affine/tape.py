@@ -11,6 +11,10 @@ from jaxsynth.affine.leaves import Leaf, Own
 from jaxsynth.affine.uses import Use
 
 
+class WatchError(TypeError):
+    """What a loss does with its parameters cannot all be noted on a tape; without a watch it may be fine."""
+
+
 @dataclass(eq=False)
 class Tape:
     """What was done with watched parameters while a loss was traced; everything by the parameters' name.
@@ -32,10 +36,12 @@ class Tape:
         """Remember a use; the output with its tap.
 
         Raises:
-            TypeError: the parameters were used before: squared norms of both uses would not add up.
+            WatchError: the parameters were used before: squared norms of both uses would not add up.
         """
         if leaf.name in self.leaves:
-            raise TypeError(f"parameter {leaf.name!r} is used twice; its examples' gradients cannot be told apart")
+            raise WatchError(
+                f"parameter {leaf.name!r} is used twice; its examples' gradients cannot be told apart"
+            )
         self.leaves[leaf.name], self.uses[leaf.name], self.outputs[leaf.name] = leaf, use, out
         return out if self.taps is None else out + self.taps[leaf.name]
 

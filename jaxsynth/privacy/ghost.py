@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxsynth.affine import Tape, Use, along, watched
+from jaxsynth.affine import Tape, Use, WatchError, along, watched
 from jaxsynth.affine.leaves import Leaf
 from jaxsynth.affine.tape import path_name
 
@@ -33,7 +33,7 @@ def clipped_sum(losses: Losses, params: Any, weight: jax.Array, clip: jax.Array 
         The sum, like `params`, and the norms before clipping, float32 (b,).
 
     Raises:
-        TypeError: a parameter is used in another way, or twice.
+        WatchError: a parameter is used in another way, or twice.
     """
     leaves: dict[str, Leaf] = {}
 
@@ -43,7 +43,11 @@ def clipped_sum(losses: Losses, params: Any, weight: jax.Array, clip: jax.Array 
         leaves.update(tape.leaves)
         return own, (tape.uses, tape.outputs)
 
-    _, (_, outputs) = jax.eval_shape(lambda: run(None))
+    try:
+        _, (_, outputs) = jax.eval_shape(lambda: run(None))
+    except Exception as error:
+        jax.eval_shape(losses, params)  # if this fails too, that error is the loss's own
+        raise WatchError(f"the loss does not take watched parameters ({error})") from error
     taps = {name: jnp.zeros(out.shape, out.dtype) for name, out in outputs.items()}
     _, back, (uses, _) = jax.vjp(run, taps, has_aux=True)
     (deltas,) = back(jnp.ones_like(weight))

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxsynth.affine import WatchError
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.errors import PrivacyWarning
@@ -72,7 +73,7 @@ def clipped(
     """
     try:
         total, _ = ghost.clipped_sum(lambda p: model.loss(p, batch, key, progress), params, weight, clip)
-    except TypeError as error:
+    except WatchError as error:
         warnings.warn(
             f"gradients are clipped example by example, which is slow: {error}", PrivacyWarning, stacklevel=2
         )

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import jaxsynth as js
-from jaxsynth.affine import Tape, Watched, by_column, watched
+from jaxsynth.affine import WatchError, by_column
 from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import pack
 from jaxsynth.models import Batch, Generator
@@ -185,14 +185,32 @@ def test_layer_norms_tell_their_gradients() -> None:
     assert np.linalg.norm(_flat(total) - wanted) <= 1e-5 * np.linalg.norm(wanted)
 
 
-def test_parameters_that_are_used_twice_or_otherwise_are_refused() -> None:
+OTHERWISE: dict[str, Callable[[Any, jax.Array], jax.Array]] = {
+    "used twice": lambda w, x: (by_column(w, x) + by_column(w, 2 * x)).sum((0, 1)),
+    "jnp.dot": lambda w, x: jnp.dot(w[0], x[0]).sum(0),
+    "jnp.einsum": lambda w, x: jnp.einsum("goi,gib->b", w, x),
+    "jax.lax": lambda w, x: jax.lax.mul(w, 2 * jnp.ones((1, 2, 3))).sum() * x[0, 0],
+    "numpy": lambda w, x: np.ones((1, 2, 1)) * w @ x,
+    "operator": lambda w, x: (w * 2.0).sum() * x[0, 0],
+    "attribute": lambda w, x: w.sum() * x[0, 0],
+    "inner program": lambda w, x: jax.jit(lambda own: own.sum())(w) * x[0, 0],
+}
+
+
+@pytest.mark.parametrize("use", OTHERWISE.values(), ids=OTHERWISE)
+def test_parameters_that_are_used_twice_or_otherwise_are_refused(
+    use: Callable[[Any, jax.Array], jax.Array],
+) -> None:
     params, x = {"w": jnp.ones((1, 2, 3))}, jnp.ones((1, 3, B))
+    with pytest.raises(WatchError, match="does not take watched parameters"):
+        ghost.clipped_sum(lambda p: use(p["w"], x), params, jnp.ones(B), 1.0)
 
-    def twice(p: Any) -> jax.Array:
-        return (by_column(p["w"], x) + by_column(p["w"], 2 * x)).sum((0, 1))
 
-    with pytest.raises(TypeError, match="'w' is used twice"):
-        ghost.clipped_sum(twice, params, jnp.ones(B), 1.0)
-    with pytest.raises(TypeError):
-        ghost.clipped_sum(lambda p: (p["w"] * 2.0).sum() * jnp.ones(B), params, jnp.ones(B), 1.0)
-    assert isinstance(watched(params, Tape())["w"], Watched)
+@pytest.mark.parametrize("error", [TypeError, AttributeError, KeyError])
+def test_an_error_of_the_loss_itself_is_not_taken_for_one_of_watching(error: type[Exception]) -> None:
+    def losses(p: Any) -> jax.Array:
+        raise error("own")
+
+    with pytest.raises(error, match="own") as found:
+        ghost.clipped_sum(losses, {"w": jnp.ones(3)}, jnp.ones(B), 1.0)
+    assert not isinstance(found.value, WatchError)

@@ -86,6 +86,14 @@ def test_a_loss_that_cannot_be_watched_is_clipped_row_by_row() -> None:
     assert found == pytest.approx(_train(), abs=1e-5)
 
 
+def test_a_type_error_of_the_loss_itself_is_told() -> None:
+    def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+        return added(params["m"], -batch.positions.T)[0] + None  # type: ignore[operator]
+
+    with pytest.raises(TypeError, match="NoneType"):
+        _train(model=replace(_mean_model(), loss=loss))
+
+
 def test_rows_of_one_subject_come_together() -> None:
     # All rows above the median belong to one subject in pairs, the others are not taken.
     high = np.flatnonzero(np.median(VALUES) < VALUES)

@@ -12,8 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxsynth.privacy.accounting import TRAINING_GRID
+from jaxsynth.privacy.randomness import Secure
+
 VALUES = (0.0, 0.001)
-GRID = 2**22
+GRID = TRAINING_GRID  # steps in a standard deviation
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating]
@@ -74,11 +77,6 @@ def told_by_low_bits(released: Integers, secret: NDArray[np.int64], bits: int = 
     return float(np.mean((seen[1] > seen[0])[cells[half:]] == secret[half:]))
 
 
-def grid_noise(n: int, rng: np.random.Generator) -> Integers:
-    """Integers that stand in for the discrete Gaussian of standard deviation `GRID`."""
-    return np.rint(rng.standard_normal(n) * GRID).astype(np.int64)
-
-
 def secrets(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return rng.integers(0, 2, n)
 
@@ -104,11 +102,11 @@ def test_numpy_float64_noise_gives_the_value_away() -> None:
     assert success(reachable, secret) > 0.9
 
 
-def test_integers_on_a_grid_give_nothing_away() -> None:
+def test_noise_on_a_grid_gives_nothing_away() -> None:
     rng = np.random.default_rng(4)
     secret = secrets(200_000, rng)
     grid = np.rint(np.array(VALUES) * GRID).astype(np.int64)
-    released = grid[secret] + grid_noise(len(secret), rng)
+    released = grid[secret] + Secure().gaussian(secret.shape, GRID)
     # As it is released: in float64, exact.
     given = released / GRID
     reachable = [given * GRID - v == np.rint(given * GRID - v) for v in grid]
@@ -121,5 +119,5 @@ def test_noise_on_a_coarser_grid_than_the_values_is_found() -> None:
     rng = np.random.default_rng(5)
     secret = secrets(20_000, rng)
     grid = np.rint(np.array(VALUES) * GRID).astype(np.int64)
-    released = grid[secret] + 4 * np.rint(rng.standard_normal(len(secret)) * GRID / 4).astype(np.int64)
+    released = grid[secret] + 4 * Secure().gaussian(secret.shape, GRID / 4).astype(np.int64)
     assert told_by_low_bits(released, secret) > 0.99

@@ -16,10 +16,6 @@ from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Any
 
-from dp_accounting.gaussian_mechanism import (
-    get_epsilon_gaussian,
-    get_sigma_gaussian,
-)
 from dp_accounting.pld import privacy_loss_distribution as losses
 from dp_accounting.privacy_accountant import NeighboringRelation
 from scipy.optimize import brentq
@@ -27,6 +23,7 @@ from scipy.optimize import brentq
 from jaxsynth.errors import PrivacyError
 from jaxsynth.privacy.events import CountEvent, Event, MeasureEvent, TrainingEvent
 from jaxsynth.privacy.settings import Adjacency
+from jaxsynth.privacy.trade_off import gaussian_epsilon, gaussian_mu
 
 MEASURE_GRID = 2**24
 """Grid steps that the noise of a measurement spans at least."""
@@ -44,14 +41,6 @@ RELATIONS = {
     "zero-out": NeighboringRelation.REPLACE_SPECIAL,
     "replace": NeighboringRelation.REPLACE_ONE,
 }
-
-
-def gaussian_mu(epsilon: float, delta: float) -> float:
-    """Return the largest sensitivity / sigma with which a Gaussian is (epsilon, delta)-private.
-
-    Balle and Wang (2018), "Improving the Gaussian mechanism", theorem 8: exact, rounded down by 1e-9.
-    """
-    return (1 - 1e-9) / float(get_sigma_gaussian(epsilon, delta))
 
 
 def noise_epsilon(draws: int, grid: int) -> float:
@@ -94,7 +83,7 @@ def epsilon_of(events: Iterable[Event], *, delta: float, adjacency: Adjacency) -
     if len(training) > 1:
         raise PrivacyError(f"accounting: {len(training)} trainings; a ledger pays for one, take a new ledger")
     if not training:
-        return pure + (_gaussian_epsilon(mu, delta) if mu else 0.0)
+        return pure + gaussian_epsilon(mu, delta)
     one = training[0]
     alone = _central_limit(one.noise_multiplier, one.probability, one.steps, adjacency)
     interval = interval_for(math.hypot(alone, mu), one.steps)
@@ -138,10 +127,6 @@ def calibrate_noise(
     guess = _guess(probability, steps, math.sqrt(whole_mu**2 - mu**2), adjacency)
     near = _least(partial(log_excess, interval=8 * fine), guess, step=0.1)
     return math.exp(_least(partial(log_excess, interval=fine), near, step=0.003))
-
-
-def _gaussian_epsilon(mu: float, delta: float) -> float:
-    return float(get_epsilon_gaussian(1 / mu, delta))
 
 
 def _composed(

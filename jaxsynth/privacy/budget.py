@@ -35,7 +35,7 @@ def levels_variation(privacy: Privacy) -> float:
     return LEVELS_SHARE * privacy.delta / (1 + math.exp(privacy.epsilon)) if privacy.discover else 0.0
 
 
-def gaussian_epsilon(privacy: Privacy, training_draws: int) -> float:
+def epsilon_left(privacy: Privacy, training_draws: int) -> float:
     """Return what is left of epsilon for Gaussian noise, after the count and what the noise is not exactly.
 
     Raises:
@@ -50,7 +50,7 @@ def gaussian_epsilon(privacy: Privacy, training_draws: int) -> float:
     return left
 
 
-def gaussian_delta(privacy: Privacy, training_draws: int) -> float:
+def delta_left(privacy: Privacy, training_draws: int) -> float:
     """Return what is left of delta for Gaussian noise, after levels, cut batches and errors of the noise.
 
     Raises:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from jaxsynth.errors import PrivacyError
-from jaxsynth.privacy.accounting import calibrate_noise, gaussian_mu
-from jaxsynth.privacy.budget import count_epsilon, gaussian_delta, gaussian_epsilon, levels_variation
+from jaxsynth.privacy.accounting import calibrate_noise
+from jaxsynth.privacy.budget import count_epsilon, delta_left, epsilon_left, levels_variation
 from jaxsynth.privacy.events import TrainingEvent
 from jaxsynth.privacy.settings import Privacy
+from jaxsynth.privacy.trade_off import gaussian_mu
 from jaxsynth.privacy.truncation import plan_cut
 
 DISCOVER = "discover"
@@ -93,8 +94,8 @@ class Plan:
             probability=probability,
             steps=steps,
             mu=math.hypot(*(s.mu for s in self.stages)),
-            epsilon=gaussian_epsilon(self.privacy, draws),
-            delta=gaussian_delta(self.privacy, draws),
+            epsilon=epsilon_left(self.privacy, draws),
+            delta=delta_left(self.privacy, draws),
             adjacency=self.privacy.relation,
         )
         cut = plan_cut(
@@ -145,7 +146,7 @@ def make_plan(privacy: Privacy, stages: Mapping[str, float]) -> Plan:
             raise PrivacyError(f"plan: stage {name!r} has share {share!r}; give a share above 0, at most 1")
     if sum(shares.values()) > 1 + 1e-12:
         raise PrivacyError(f"plan: shares {shares} add up to more than 1; lower one")
-    mu = gaussian_mu(gaussian_epsilon(privacy, 0), gaussian_delta(privacy, 0))
+    mu = gaussian_mu(epsilon_left(privacy, 0), delta_left(privacy, 0))
     made = tuple(Stage(name=n, share=s, mu=mu * (s * (1 - 1e-12)) ** 0.5) for n, s in shares.items())
     return Plan(privacy=privacy, stages=made)
 

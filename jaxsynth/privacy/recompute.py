@@ -12,7 +12,6 @@ from jaxsynth.privacy.accounting import (
     MEASURE_GRID,
     RELATIONS,
     TRAINING_GRID,
-    gaussian_mu,
     interval_for,
     noise_delta,
     noise_epsilon,
@@ -20,6 +19,7 @@ from jaxsynth.privacy.accounting import (
 from jaxsynth.privacy.budget import MEASURED_DRAWS
 from jaxsynth.privacy.events import CountEvent, Event, MeasureEvent, TrainingEvent
 from jaxsynth.privacy.settings import Adjacency
+from jaxsynth.privacy.trade_off import gaussian_mu
 from jaxsynth.privacy.truncation import cut_delta
 
 

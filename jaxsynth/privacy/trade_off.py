@@ -48,7 +48,10 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
 
 
 def gaussian_mu(epsilon: float, delta: float) -> float:
-    """Return the largest mu whose GDP is (epsilon, delta)-DP: the exact Gaussian mechanism (Balle and Wang 2018).
+    """Return the largest mu whose GDP is (epsilon, delta)-DP, rounded down by 1e-9.
+
+    It is the largest sensitivity / sigma with which a Gaussian mechanism is so (Balle and Wang 2018, "Improving
+    the Gaussian mechanism", theorem 8).
 
     Args:
         epsilon: at least 0.
@@ -61,7 +64,7 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     above = 1.0
     while gaussian_delta(above, epsilon) < delta:
         above *= 2
-    return float(brentq(lambda mu: gaussian_delta(mu, epsilon) - delta, 0.0, above, xtol=1e-14))
+    return (1 - 1e-9) * float(brentq(lambda mu: gaussian_delta(mu, epsilon) - delta, 0.0, above, xtol=1e-14))
 
 
 def _check_delta(delta: float) -> None:

@@ -16,12 +16,12 @@ from jaxsynth.privacy.accounting import (
     RELATIONS,
     calibrate_noise,
     epsilon_of,
-    gaussian_mu,
     noise_delta,
     noise_epsilon,
 )
 from jaxsynth.privacy.events import CountEvent, Event, MeasureEvent, TrainingEvent
 from jaxsynth.privacy.settings import Adjacency
+from jaxsynth.privacy.trade_off import gaussian_mu
 
 ADJACENCIES: list[Adjacency] = ["add-remove", "zero-out", "replace"]
 
@@ -49,20 +49,6 @@ def gaussian_delta(mu: float, epsilon: float) -> float:
 
 def rdp_epsilon(event: Any, delta: float, adjacency: Adjacency) -> float:
     return float(RdpAccountant(neighboring_relation=RELATIONS[adjacency]).compose(event).get_epsilon(delta))
-
-
-@given(epsilon=st.floats(0.01, 20), log_delta=st.floats(-9, -2.1))
-def test_gaussian_mu_is_the_closed_form_from_below(epsilon: float, log_delta: float) -> None:
-    mu = gaussian_mu(epsilon, 10**log_delta)
-    assert gaussian_delta(mu, epsilon) <= 10**log_delta
-    assert gaussian_delta(mu * (1 + 1e-7), epsilon) > 10**log_delta
-
-
-@given(epsilon=st.floats(0.02, 10), log_delta=st.floats(-9, -3))
-def test_gaussian_mu_rises_with_epsilon_and_delta(epsilon: float, log_delta: float) -> None:
-    mu = gaussian_mu(epsilon, 10**log_delta)
-    assert gaussian_mu(epsilon * 1.01, 10**log_delta) > mu
-    assert gaussian_mu(epsilon, 10 ** (log_delta + 0.01)) > mu
 
 
 def test_gaussians_compose_like_one_and_the_count_adds() -> None:

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxsynth.errors import PrivacyError
-from jaxsynth.privacy.accounting import epsilon_of, gaussian_mu
+from jaxsynth.privacy.accounting import epsilon_of
 from jaxsynth.privacy.events import CountEvent, Event, MeasureEvent
 from jaxsynth.privacy.plan import Plan, make_plan
 from jaxsynth.privacy.recompute import recomputed_epsilon
 from jaxsynth.privacy.settings import Privacy
+from jaxsynth.privacy.trade_off import gaussian_mu
 
 FOUR = [{}, {"rows": 5000}, {"rows": 5000, "adjacency": "replace"}, {"discover": 0.2, "rows_per_subject": 3}]
 

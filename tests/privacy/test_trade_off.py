@@ -43,6 +43,23 @@ def test_more_signal_is_more_epsilon(mu: float, more: float, delta: float) -> No
     assert gaussian_epsilon(mu * more, delta) >= gaussian_epsilon(mu, delta)
 
 
+@given(epsilon=st.floats(0.01, 20), log_delta=st.floats(-9, -2.1))
+def test_mu_is_the_closed_form_from_below(epsilon: float, log_delta: float) -> None:
+    def spent(mu: float) -> float:
+        lost = np.exp(epsilon) * stats.norm.cdf(-mu / 2 - epsilon / mu)
+        return float(stats.norm.cdf(mu / 2 - epsilon / mu) - lost)
+
+    mu = gaussian_mu(epsilon, 10**log_delta)
+    assert spent(mu) <= 10**log_delta < spent(mu * (1 + 1e-7))
+
+
+@given(epsilon=st.floats(0.02, 10), log_delta=st.floats(-9, -3))
+def test_mu_rises_with_epsilon_and_delta(epsilon: float, log_delta: float) -> None:
+    mu = gaussian_mu(epsilon, 10**log_delta)
+    assert gaussian_mu(epsilon * 1.01, 10**log_delta) > mu
+    assert gaussian_mu(epsilon, 10 ** (log_delta + 0.01)) > mu
+
+
 def test_no_signal_and_no_overflow() -> None:
     assert gaussian_epsilon(0.0, 1e-6) == gaussian_delta(0.0, 0.0) == 0
     assert gaussian_delta(100.0, 4000.0) == pytest.approx(stats.norm.cdf(10.0))

@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .bench-venv
 SEARCH := .search-venv
+PRIVATE := .private-venv
+SMARTNOISE := .smartnoise-venv
 NATIVE := pyproject.toml CMakeLists.txt $(shell find csrc -name '*.cpp' -o -name '*.hpp' -o -name '*.h')
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -52,7 +54,7 @@ bench: $(VENV)/.benchmarks $(BENCH)/.installed $(SEARCH)/.installed
 	$(BIN)/python -m benchmarks.quality_table build/quality.jsonl
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(SEARCH) build dist demo
+	rm -rf $(VENV) $(BENCH) $(SEARCH) $(PRIVATE) $(SMARTNOISE) build dist demo
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || (echo "no venv module: apt-get install python3-venv" && false)
@@ -87,4 +89,17 @@ $(BENCH)/.installed: Makefile
 $(SEARCH)/.installed: Makefile
 	test -x $(SEARCH)/bin/python || $(PYTHON) -m venv $(SEARCH)
 	$(SEARCH)/bin/python $(PIP) 'anonymeter>=1.1' faiss-cpu pandas pyarrow scikit-learn
+	touch $@
+
+# The private peers, whose pins exclude one another and the rest; mostlyai-engine's is in $(BENCH). dpmm wants
+# an old numpy, which newer pyarrow does not accept, and Python 3.10 or 3.11.
+$(PRIVATE)/.installed: Makefile
+	test -x $(PRIVATE)/bin/python || $(PYTHON) -m venv $(PRIVATE)
+	$(PRIVATE)/bin/python $(PIP) dpmm==0.1.9 'pyarrow<21'
+	touch $@
+
+$(SMARTNOISE)/.installed: Makefile
+	test -x $(SMARTNOISE)/bin/python || $(PYTHON) -m venv $(SMARTNOISE)
+	$(SMARTNOISE)/bin/python $(PIP) torch==2.13.0
+	$(SMARTNOISE)/bin/python $(PIP) torch==2.13.0 smartnoise-synth==1.0.8 packaging pyarrow
 	touch $@

@@ -7,27 +7,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from benchmarks.peers.cells import text_categories, without_missing
-
-
-class Fitted(NamedTuple):
-    """A fitted peer.
-
-    Attributes:
-        sample: number of rows -> generated rows.
-        notes: what was done to the table, for the record.
-        packages: whose versions belong to the figures.
-    """
-
-    sample: Callable[[int], pd.DataFrame]
-    notes: list[str]
-    packages: tuple[str, ...]
+from benchmarks.peers.measure import Fitted
 
 
 def ctgan(table: pa.Table, categories: list[str], seed: int, epochs: int | None) -> Fitted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +16,9 @@ from jaxsynth.models import Generator, Model
 from jaxsynth.models.private import under_privacy
 from jaxsynth.privacy import Certificate, Ledger, Privacy
 from jaxsynth.privacy.admit import admit
-from jaxsynth.privacy.declared import require_declared
+from jaxsynth.privacy.declared import require_declared, widened
 from jaxsynth.privacy.discover import discover
+from jaxsynth.privacy.events import TrainingEvent
 from jaxsynth.privacy.plan import make_plan
 from jaxsynth.privacy.private_codec import private_codec
 from jaxsynth.privacy.query import Query
@@ -48,51 +50,102 @@ def fit_privately(
     Raises:
         PrivacyError: the generator has no private training, or the schema is not public.
     """
-    generator, steps = under_privacy(generator)
-    require_declared(schema, discover=privacy.discover > 0)
-    randomness: Randomness = Deterministic(seed) if privacy.deterministic_noise else Secure()
-    ledger = Ledger(table, schema, make_plan(privacy, _stages(privacy)), randomness)
-    say = _speaker(progress=progress)
-    say(str(ledger.plan))
-    units = ledger.count()
-    if privacy.discover:
-        schema = discover(schema, ledger, delta=ledger.plan.levels_delta).schema
-    rows = units if privacy.rows_per_subject == 1 else _count_rows(ledger)
-    codec = private_codec(schema, ledger, rows=rows, max_intervals=generator.max_intervals)
-    model = generator.build(codec.layout)
-    plan = ledger.plan.with_training(
-        probability=steps.probability_of(units),
-        steps=steps.steps_at(privacy.epsilon),
-        parameters=_charged_parameters(model),
-        units=units,
-        clipping_norm=steps.clip * privacy.rows_per_subject,
-    )
-    say(str(plan).splitlines()[-1])
-    assert plan.training is not None
-    data, slots = ledger.training_rows(_encoder(codec), plan=plan)
+    randomness = randomness_of(privacy, seed)
+    ready = Prepared.of(table, generator, schema, privacy, randomness, say=speaker(progress=progress))
     with progress_bar(show=progress) as report:
         params, history = train_private(
-            model,
-            codec.layout,
-            data,
-            slots,
-            generator.training,
-            plan.training,
+            ready.model,
+            ready.codec.layout,
+            ready.data,
+            ready.slots,
+            ready.generator.training,
+            ready.event,
             seed=seed,
             randomness=randomness,
             threefry=privacy.noise == "threefry",
             report=report,
         )
     return Artefact(
-        generator=generator,
-        codec=codec,
+        generator=ready.generator,
+        codec=ready.codec,
         params=params,
         history=history,
-        rows=units,
+        rows=ready.event.units,
         seed=seed,
         versions=library_versions(),
-        certificate=Certificate.of(ledger),
+        certificate=Certificate.of(ready.ledger, ready.codec.schema),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """All that comes before a private training, paid for.
+
+    Attributes:
+        generator: with the settings of private training.
+        ledger: that paid.
+        codec: from noisy counts.
+        model: of the codec's layout.
+        event: what the training may release, charged.
+        data: encoded rows.
+        slots: int64 (n, k), the rows of each subject.
+    """
+
+    generator: Generator
+    ledger: Ledger
+    codec: Codec
+    model: Model
+    event: TrainingEvent
+    data: Packed
+    slots: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        table: pa.Table,
+        generator: Generator,
+        schema: Schema,
+        privacy: Privacy,
+        randomness: Randomness,
+        *,
+        say: Callable[[str], None],
+    ) -> Prepared:
+        """Arguments and errors as in `fit_privately`; `say` is told the plan."""
+        generator, steps = under_privacy(generator)
+        require_declared(schema, discover=privacy.discover > 0)
+        schema = widened(schema)
+        ledger = Ledger(table, schema, make_plan(privacy, _stages(privacy)), randomness)
+        say(str(ledger.plan))
+        units = ledger.count()
+        if privacy.discover:
+            schema = discover(schema, ledger, delta=ledger.plan.levels_delta).schema
+        rows = units if privacy.rows_per_subject == 1 else _count_rows(ledger)
+        codec = private_codec(schema, ledger, rows=rows, max_intervals=generator.max_intervals)
+        model = generator.build(codec.layout)
+        plan = ledger.plan.with_training(
+            probability=steps.probability_of(units),
+            steps=steps.steps_at(privacy.epsilon),
+            parameters=_charged_parameters(model),
+            units=units,
+            clipping_norm=steps.clip * privacy.rows_per_subject,
+        )
+        say(str(plan).splitlines()[-1])
+        assert plan.training is not None
+        data, slots = ledger.training_rows(_encoder(codec), plan=plan)
+        return cls(
+            generator=generator,
+            ledger=ledger,
+            codec=codec,
+            model=model,
+            event=plan.training,
+            data=data,
+            slots=slots,
+        )
+
+
+def randomness_of(privacy: Privacy, seed: int) -> Randomness:
+    """Where a private fit draws noise, batches and choices."""
+    return Deterministic(seed) if privacy.deterministic_noise else Secure()
 
 
 def _stages(privacy: Privacy) -> dict[str, float]:
@@ -122,7 +175,7 @@ def _encoder(codec: Codec) -> Callable[[pa.Table, NDArray[np.int64]], tuple[Pack
     return read
 
 
-def _speaker(*, progress: bool | None) -> Callable[[str], None]:
+def speaker(*, progress: bool | None) -> Callable[[str], None]:
     """Prints to stderr, into logs too, unless progress is turned off."""
     console = Console(stderr=True, soft_wrap=True)
     return (lambda text: None) if progress is False else (lambda text: console.print(text, highlight=False))

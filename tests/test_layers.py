@@ -25,7 +25,7 @@ LEVELS = [
     ["fitting_private"],
     ["fitting", "datasets"],
     ["fitting_many"],
-    ["shadows"],
+    ["shadows", "auditing_private"],
     ["demo"],
     ["cli"],
     ["__init__", "__main__"],

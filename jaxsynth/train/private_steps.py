@@ -39,13 +39,16 @@ class PrivateLikelihood:
 
     def step(self, rows: Packed, slots: jax.Array, state: State, turn: Turn) -> tuple[State, jax.Array]:
         """See `Stepper`; `slots` are the rows of each subject. The loss is not told."""
-        assert turn.noise is not None
+        mean = self.mechanism.mean(self.total(rows, slots, state, turn), turn.noise)
+        return self.plain.descended(state, mean, turn.rate), jnp.zeros(())
+
+    def total(self, rows: Packed, slots: jax.Array, state: State, turn: Turn) -> jax.Array:
+        """The sum of the batch's clipped gradients over all devices, (p,): private until noise is added."""
         batch, weight = gathered(self.plain.layout, rows, slots, turn.order)
         progress = state.step / self.plain.plan.total_steps
         params = self.plain.restore(state.params)
         total = clipped(self.plain.model, params, batch, weight, turn.key, progress, self.mechanism.row_clip)
-        mean = self.mechanism.mean(jax.lax.psum(total, AXIS), turn.noise)  # type: ignore[no-untyped-call]
-        return self.plain.descended(state, mean, turn.rate), jnp.zeros(())
+        return jax.lax.psum(total, AXIS)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def gathered(

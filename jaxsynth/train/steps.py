@@ -41,6 +41,7 @@ class State(NamedTuple):
     optimiser: optax.OptState
     scale: jax.Array  # float32, what the learning rate is multiplied by
     opponent: Opponent | None = None
+    scores: jax.Array | None = None  # float32, what an audit of private training has gathered
 
 
 class Turn(NamedTuple):
@@ -58,7 +59,7 @@ class Turn(NamedTuple):
     order: jax.Array
     key: jax.Array
     rate: jax.Array
-    noise: jax.Array | None = None
+    noise: Any = None
 
 
 class Draws(NamedTuple):
@@ -66,7 +67,7 @@ class Draws(NamedTuple):
 
     Attributes:
         order: int32 (steps, batch), in place of `Stepper.order`; a further axis is left to the steps.
-        noise: integers (steps, ...).
+        noise: integers (steps, ...), or several such arrays.
     """
 
     order: Any

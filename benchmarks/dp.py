@@ -1,6 +1,7 @@
 """The cost of a private training step: beside the same step without privacy, jax-privacy and Opacus.
 
-    python -m benchmarks.dp [--batches 256,1024,4096] [--peer .bench-venv/bin/python] [--data DIR] [-o dp.json]
+    python -m benchmarks.dp [--parts layers,steps] [--batches 256,1024,4096] [--peer .bench-venv/bin/python]
+        [--data DIR] [-o build/dp.json]
 
 Two parts. Steps of the built-in generators as private fits train them, in the training loop: ten steps of a chunk
 with and without privacy, taken in turns, and the noise that the host draws for them. And one clipped gradient of a
@@ -17,6 +18,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +48,26 @@ from jaxsynth.train.steps import Draws, Likelihood
 WIDTHS = (100, 256, 256, 100)
 STEPS = 10  # of a chunk
 ROUNDS = 7
+MOST = 15.0  # seconds of rounds after which no further one is begun, once there are three
 CLIP = 0.5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--parts", default="layers,steps")
     parser.add_argument("--batches", default="256,1024,4096")
     parser.add_argument("--peer", type=Path, help="Python with torch and opacus")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/tabular"))
     parser.add_argument("-o", "--out", type=Path, default=Path("build/dp.json"))
     arguments = parser.parse_args()
+    js.use_all_cores()
     batches = [int(b) for b in arguments.batches.split(",")]
-    result = {
-        "machine": describe(),
-        "steps": [s for g in (js.Autoregressive(), js.VAE()) for s in steps(g, arguments.data, batches)],
-        "dense layers": [dense_layers(b, arguments.peer) for b in batches],
-    }
+    result: dict[str, Any] = {"machine": describe(), "date": str(datetime.now(UTC).date())}
+    if "layers" in arguments.parts:
+        result["dense layers"] = [dense_layers(b, arguments.peer) for b in batches]
+    if "steps" in arguments.parts:
+        generators = js.Autoregressive(), js.VAE()
+        result["steps"] = [s for g in generators for s in steps(g, arguments.data, batches)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
@@ -81,7 +87,7 @@ def _step(generator: Generator, codec: Codec, data: Packed, batch: int) -> dict[
     model, rows = generator.build(codec.layout), len(data.positions)
     start = jax.jit(model.init)(jax.random.key(0))
     flat = Flat.like(start)
-    vector = jnp.asarray(flat.vector(start))
+    vector = flat.vector(start)
     event = TrainingEvent(
         probability=batch / rows, steps=STEPS, noise_multiplier=10.0, clipping_norm=CLIP, parameters=vector.size,
         units=rows, units_bound=rows, batch_size=int(batch + 6 * batch**0.5),
@@ -110,7 +116,7 @@ def _step(generator: Generator, codec: Codec, data: Packed, batch: int) -> dict[
 
     def run(runner: Runner, resident: Any, draws: Draws) -> Callable[[], None]:
         def once() -> None:
-            state = jax.device_put(runner.stepper.start(vector, key), everywhere)
+            state = jax.device_put(runner.stepper.start(jnp.array(vector), key), everywhere)
             done, _ = runner.epoch_of(state, (data, resident), key, draws)
             done.params.block_until_ready()
 
@@ -177,7 +183,10 @@ def alternate(**calls: Callable[[], Any]) -> dict[str, float]:
     for call in calls.values():
         call()
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ROUNDS):
+    began = time.perf_counter()
+    for done in range(ROUNDS):
+        if done >= 3 and time.perf_counter() - began > MOST:
+            break
         for name, call in calls.items():
             start = time.perf_counter()
             call()

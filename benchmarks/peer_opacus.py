@@ -38,10 +38,19 @@ def ghost(widths: list[int], x: torch.Tensor) -> Callable[[], None]:
     class Optimizer:
         """What the loss asks of an optimiser."""
 
+        loss_reduction = "mean"
+
         def zero_grad(self) -> None:
             module.zero_grad()
 
-    loss = DPLossFastGradientClipping(module, Optimizer(), torch.nn.MSELoss(reduction="mean"), "mean")
+    class Squares(torch.nn.MSELoss):
+        """One loss an example where none is reduced."""
+
+        def forward(self, made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+            losses = (made - wanted).square().mean(1)
+            return losses if self.reduction == "none" else losses.mean()
+
+    loss = DPLossFastGradientClipping(module, Optimizer(), Squares(reduction="mean"), "mean")
 
     def once() -> None:
         module.zero_grad()

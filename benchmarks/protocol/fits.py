@@ -20,6 +20,7 @@ from jaxsynth.models import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ("ctgan", "tvae", "mostlyai", "arf")
+DELTA = 1e-6  # of private fits
 _ERROR_LINES = 12
 
 
@@ -43,8 +44,10 @@ class Runner:
     peer_epochs: int | None
     limit: float | None
 
-    def run(self, model: str, task: Task, *, seed: int) -> tuple[pa.Table, dict[str, Any]]:
-        """Generate as many rows as `task` trains on.
+    def run(
+        self, model: str, task: Task, *, seed: int, epsilon: float | None = None
+    ) -> tuple[pa.Table, dict[str, Any]]:
+        """Generate as many rows as `task` trains on; with an epsilon, by a private fit.
 
         Raises:
             FitError: the fit failed, took too long, or nothing of that name is known.
@@ -52,27 +55,31 @@ class Runner:
         if model == "independent":
             return independent(task.train, seed), {}
         pq.write_table(task.train, self.folder / "train.parquet")
-        if model in PEERS:
+        task.schema.save(self.folder / "schema.json")
+        budget = [] if epsilon is None else [str(epsilon), str(DELTA)]
+        if model in DEFAULTS:
+            command = [sys.executable, "-m", "benchmarks.protocol.own", model]
+            cost = self._process(command, "schema.json", task.train.num_rows, seed, *budget)
+        elif epsilon is not None:
+            command = [self._python(model), "-m", "benchmarks.peers.run_private", model]
+            cost = self._process(command, "schema.json", task.train.num_rows, seed, *budget)
+        elif model in PEERS:
             cost = self._peer(model, task, seed)
-        elif model in DEFAULTS:
-            cost = self._own(model, task, seed)
         else:
             raise FitError(f"model {model!r} is unknown; these are independent, real, {', '.join(names())}")
         return js.nan_to_null(self.folder / "out.parquet").select(task.train.column_names), cost
 
-    def _own(self, model: str, task: Task, seed: int) -> dict[str, Any]:
-        task.schema.save(self.folder / "schema.json")
-        command = [sys.executable, "-m", "benchmarks.protocol.own", model]
-        return self._process(command, "schema.json", task.train.num_rows, seed)
-
     def _peer(self, model: str, task: Task, seed: int) -> dict[str, Any]:
-        if self.peer is None:
-            raise FitError(f"{model} runs in an environment of its own; give its python with --peer")
         categories = [c.name for c in task.schema if not c.is_numeric]
         (self.folder / "categories.json").write_text(json.dumps(categories))
-        command = [self.peer, "-m", "benchmarks.peers.run", model]
+        command = [self._python(model), "-m", "benchmarks.peers.run", model]
         extra = [] if self.peer_epochs is None else [str(self.peer_epochs)]
         return self._process(command, "categories.json", task.train.num_rows, seed, *extra)
+
+    def _python(self, model: str) -> str:
+        if self.peer is None:
+            raise FitError(f"{model} runs in an environment of its own; give its python with --peer")
+        return self.peer
 
     def _process(self, command: list[str], columns: str, rows: int, seed: int, *extra: str) -> dict[str, Any]:
         files = [str(self.folder / name) for name in ("train.parquet", columns, "out.parquet")]

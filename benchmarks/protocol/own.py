@@ -1,6 +1,8 @@
 """One fit of a generator of ours in a process of its own; prints one line of JSON, the last.
 
-python -m benchmarks.protocol.own MODEL TRAIN.parquet SCHEMA.json OUT.parquet ROWS SEED
+python -m benchmarks.protocol.own MODEL TRAIN.parquet SCHEMA.json OUT.parquet ROWS SEED [EPSILON DELTA]
+
+With an epsilon the fit is private, and what the schema says is taken as public.
 """
 
 from __future__ import annotations
@@ -54,14 +56,17 @@ class CompileClock:
 
 def main(arguments: list[str]) -> None:
     model, source, schema_path, out = arguments[:4]
-    rows, seed = map(int, arguments[4:])
+    rows, seed = map(int, arguments[4:6])
+    privacy = _privacy(*map(float, arguments[6:])) if len(arguments) > 6 else None
     js.use_all_cores()
     clock = CompileClock()
     schema = js.Schema.load(schema_path)
+    if privacy is not None:
+        schema = schema.declare_public()
     table = pq.read_table(source)
     processor = time.process_time()
     synth, fit, fit_compile = clock.timed(
-        lambda: js.fit(table, DEFAULTS[model], schema=schema, seed=seed, progress=False)
+        lambda: js.fit(table, DEFAULTS[model], schema=schema, privacy=privacy, seed=seed, progress=False)
     )
     processor = time.process_time() - processor
     synthetic, sampling, sampling_compile = clock.timed(lambda: synth.sample(rows, seed=seed))
@@ -76,6 +81,10 @@ def main(arguments: list[str]) -> None:
         "versions": library_versions(), "notes": [],
     }  # fmt: skip
     print(json.dumps(result))
+
+
+def _privacy(epsilon: float, delta: float) -> js.Privacy:
+    return js.Privacy(epsilon=epsilon, delta=delta)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from jaxsynth.privacy.events import CountEvent, Event, MeasureEvent, TrainingEve
 from jaxsynth.privacy.ledger import Ledger
 from jaxsynth.privacy.recompute import recomputed_epsilon
 from jaxsynth.privacy.settings import Adjacency
+from jaxsynth.schema import Schema
 
 _FORMAT = "jaxsynth-privacy-certificate"
 _VERSION = 1
@@ -24,6 +25,7 @@ _COMPOSITION = (
 NOT_COVERED = (
     "The choice of settings by trying several fits on the same table.",
     "Public inputs: the schema, and the number of rows where it was declared.",
+    "Which columns were taken for identifiers or text, where the schema was inferred.",
     "The time that a fit takes, and the memory.",
     "Floating-point error of sums before they are rounded to a grid.",
     "Several releases from one table: their epsilons and deltas add up.",
@@ -48,7 +50,7 @@ class Certificate:
         accountant: library and version.
         noise: where it came from, in words.
         sampling: of batches, in words.
-        schema_digest: SHA-256 of the schema.
+        schema_digest: SHA-256 of the schema that is released.
         version: of jaxsynth.
         not_covered: what the statement does not say.
         void: the noise could be replayed, so that nothing is guaranteed.
@@ -70,9 +72,14 @@ class Certificate:
     void: bool
 
     @classmethod
-    def of(cls, ledger: Ledger) -> Certificate:
-        """State what a ledger has charged up to now."""
-        privacy, subject = ledger.plan.privacy, ledger.schema.subject
+    def of(cls, ledger: Ledger, schema: Schema) -> Certificate:
+        """State what a ledger has charged up to now.
+
+        Args:
+            ledger: that paid.
+            schema: public, as released: after discovery, where there was any.
+        """
+        privacy, subject = ledger.plan.privacy, ledger.subject
         return cls(
             unit="a row" if subject is None else f"all rows with one value of {subject!r}",
             rows_per_subject=privacy.rows_per_subject,
@@ -85,7 +92,7 @@ class Certificate:
             noise=ledger.noise_name
             + ("" if privacy.noise == "chacha20" else "; in training threefry, not secure"),
             sampling=_sampling(ledger.events),
-            schema_digest=ledger.schema.digest,
+            schema_digest=schema.digest,
             version=version("jaxsynth"),
             not_covered=NOT_COVERED,
             void=not ledger.private,

@@ -85,16 +85,28 @@ def widened(schema: Schema) -> Schema:
     """The schema with what can be replaced for free: what was inferred gives way to the widest there is.
 
     An inferred `nullable` becomes True, an inferred resolution the type's own, and integers that were taken for
-    booleans are integers again, without bounds. Inferred levels and bounds remain to be found.
+    booleans are integers again, without bounds. Inferred levels and bounds of columns that are learned remain to
+    be found; of other columns nobody needs them, and names among them would be published with the schema.
     """
     out = schema
-    for column in schema.modelled:
-        changes: dict[str, object] = {}
-        if "nullable" in column.inferred:
-            changes["nullable"] = True
-        if "resolution" in column.inferred:
-            changes["resolution"] = finest(column.arrow_type)
-        if is_guessed_boolean(column):
-            changes |= {"kind": "integer", "levels": None, "bounds": None, "resolution": 1.0}
+    for column in schema:
+        changes = _widest(column) if column.modelled else _least(column)
         out = out.changed(column.name, **changes) if changes else out
     return out
+
+
+def _widest(column: Column) -> dict[str, object]:
+    changes: dict[str, object] = {}
+    if "nullable" in column.inferred:
+        changes["nullable"] = True
+    if "resolution" in column.inferred:
+        changes["resolution"] = finest(column.arrow_type)
+    if is_guessed_boolean(column):
+        changes |= {"kind": "integer", "levels": None, "bounds": None, "resolution": 1.0}
+    return changes
+
+
+def _least(column: Column) -> dict[str, object]:
+    levels = () if column.kind in {"category", "ordinal"} else None  # these kinds have some
+    least: dict[str, object] = {"nullable": True, "levels": levels, "bounds": None, "resolution": None}
+    return {attribute: value for attribute, value in least.items() if attribute in column.inferred}

@@ -37,7 +37,7 @@ class Ledger:
 
     Attributes:
         plan: what may be spent.
-        schema: of the table.
+        subject: the column that names subjects; None: each row is one.
         noise_name: where noise comes from, in words.
         private: False where noise is derived from a seed.
 
@@ -55,7 +55,7 @@ class Ledger:
         "_units",
         "noise_name",
         "private",
-        "schema",
+        "subject",
     )
 
     def __init__(self, table: pa.Table, schema: Schema, plan: Plan, randomness: Randomness) -> None:
@@ -64,7 +64,8 @@ class Ledger:
             raise PrivacyError(
                 f"ledger: deterministic_noise is {seeded}, noise is {randomness.name!r}; make both agree"
             )
-        self.schema, self.noise_name, self.private = schema, randomness.name, randomness.private
+        # Nothing else of the schema: before discovery it may hold what was read off the table.
+        self.subject, self.noise_name, self.private = schema.subject, randomness.name, randomness.private
         self._randomness, self._books = randomness, Books(plan)
         kept = bound_rows(subject_codes(table, schema.subject), self.rows_per_subject, randomness.uniforms)
         self._table = table if len(kept) == table.num_rows else table.take(pa.array(kept))

@@ -29,7 +29,7 @@ def spent(*, randomness: Any = None, shares: tuple[float, float] = (0.1, 0.2), *
         ledger.measure(query, stage=stage)
     plan = plan.with_training(probability=0.25, steps=40, parameters=100, units=ledger.count(), clipping_norm=0.5)
     ledger.training_rows(lambda table, units: None, plan=plan)
-    return Certificate.of(ledger)
+    return Certificate.of(ledger, SCHEMA)
 
 
 @pytest.fixture(scope="module")

@@ -64,10 +64,20 @@ def test_refusals_name_remedies() -> None:
 
 def test_what_is_free_becomes_the_widest() -> None:
     wide = widened(SCHEMA)
-    assert all(column.nullable for column in wide.modelled)
+    assert all(column.nullable for column in wide)
     assert [wide[n].resolution for n in ("age", "lab", "sick")] == [1.0, None, 1.0]
     assert (wide["sick"].kind, wide["sick"].levels, wide["sick"].bounds) == ("integer", None, None)
     assert undeclared(wide) == [
         ("age", "bounds"), ("lab", "bounds"), ("sick", "bounds"), ("drug", "levels"), ("grade", "levels")
     ]  # fmt: skip
     assert widened(SCHEMA.declare_public()) == SCHEMA.declare_public()
+
+
+@pytest.mark.parametrize("changes", [{"kind": "identifier", "output": "regenerate"}, {"output": "drop"}])
+@pytest.mark.parametrize("name", ["age", "lab", "drug", "grade"])
+def test_what_is_not_learned_keeps_nothing_of_the_rows(name: str, changes: dict[str, str]) -> None:
+    column = widened(SCHEMA.changed(name, **changes))[name]
+    assert column.nullable
+    assert not column.levels
+    assert (column.bounds, column.resolution) == (None, None)
+    assert set(column.inferred) <= {"kind"}

@@ -39,8 +39,9 @@ from jaxsynth.privacy import ghost
 from jaxsynth.privacy.events import TrainingEvent
 from jaxsynth.privacy.randomness import Secure
 from jaxsynth.train.flat import Flat
-from jaxsynth.train.loop import Runner, row_mesh
+from jaxsynth.train.loop import Runner
 from jaxsynth.train.mechanism import Mechanism
+from jaxsynth.train.mesh import row_mesh
 from jaxsynth.train.plan import Plan
 from jaxsynth.train.private_steps import PrivateLikelihood
 from jaxsynth.train.steps import Draws, Likelihood

@@ -10,8 +10,7 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
@@ -21,12 +20,11 @@ from jaxsynth.models import Model, Params, Training
 from jaxsynth.train.adversarial import Adversarial
 from jaxsynth.train.course import Best, Course, History
 from jaxsynth.train.flat import Flat
+from jaxsynth.train.mesh import WHOLE, everywhere, row_mesh
 from jaxsynth.train.plan import Plan, make_plan, split_rows
 from jaxsynth.train.scoring import Scoring, make_scoring, take
 from jaxsynth.train.steps import AXIS, Draws, Likelihood, State, Step, Stepper, Turn, schedule
 
-_EXAMPLES_A_DEVICE = 100  # rows, or packs of rows, of a batch below which another device costs more than it brings
-_SAME = PartitionSpec()  # type: ignore[no-untyped-call]
 _SPLIT = PartitionSpec(None, AXIS)  # type: ignore[no-untyped-call]
 
 
@@ -70,16 +68,15 @@ def train(
     kept, held = split_rows(len(data.positions), training, seed)
     plan = make_plan(len(kept), training)
     mesh = row_mesh(plan.batch, model.game.pack if model.game else 1)
-    everywhere = NamedSharding(mesh, _SAME)
     own, held_rows = take(data, kept), take(data, held)
-    rows = jax.device_put(own, everywhere)
+    rows = jax.device_put(own, everywhere(mesh))
     init_key, run_key, eval_key = jax.random.split(jax.random.key(seed), 3)
     scoring = make_scoring(model, layout, plan, held_rows, own, eval_key)
     start = jax.jit(model.init)(init_key)
     flat = Flat.like(start)
     stepper = make_stepper(model, layout, plan, flat, plan.batch // mesh.size)
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
-    state, run_key, resident = jax.device_put((state, run_key, stepper.resident(rows)), everywhere)
+    state, run_key, resident = jax.device_put((state, run_key, stepper.resident(rows)), everywhere(mesh))
     runner = Runner(plan, mesh, flat, stepper)
     best = Course.start(plan, state).best
     try:
@@ -167,8 +164,8 @@ class Runner:
         steps = jax.shard_map(
             partial(take_steps, self.plan, self.stepper),
             mesh=self.mesh,
-            in_specs=(_SAME, _SAME, _SAME, _SPLIT, _SAME),
-            out_specs=(_SAME, _SAME),
+            in_specs=(WHOLE, WHOLE, WHOLE, _SPLIT, WHOLE),
+            out_specs=(WHOLE, WHOLE),
             check_vma=False,
         )
         out: tuple[State, jax.Array] = steps(state, data, key, *draws)
@@ -192,11 +189,3 @@ def take_steps(
     turns = Turn(order, keys, jax.vmap(schedule(plan))(numbers), noise)
     state, losses = jax.lax.scan(partial(stepper.step, *data), state, turns)
     return state, losses.mean()
-
-
-def row_mesh(batch: int, pack: int) -> Mesh:
-    """As many local devices as divide the batch into shares worth having; each holds all rows."""
-    devices = jax.local_devices()
-    most = min(len(devices), batch // (pack * _EXAMPLES_A_DEVICE))
-    usable = [d for d in range(1, most + 1) if batch % d == 0]
-    return Mesh(np.array(devices[: max(usable, default=1)]), (AXIS,))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 from jaxsynth.codec.layout import CodeSpec
@@ -20,8 +19,9 @@ from jaxsynth.models import Model, Training
 from jaxsynth.privacy.events import TrainingEvent
 from jaxsynth.privacy.randomness import Randomness
 from jaxsynth.train.flat import Flat
-from jaxsynth.train.loop import Progress, Runner, row_mesh
+from jaxsynth.train.loop import Progress, Runner
 from jaxsynth.train.mechanism import Mechanism
+from jaxsynth.train.mesh import everywhere, row_mesh
 from jaxsynth.train.plan import Plan
 from jaxsynth.train.private_game import PrivateAdversarial
 from jaxsynth.train.private_steps import PrivateLikelihood
@@ -100,10 +100,9 @@ def prepare(
     mesh = row_mesh(max(1, int(mechanism.expected)), 1)
     plan = _plan(event, mechanism, training, devices=mesh.size)
     stepper = _stepper(model, layout, plan, flat, mechanism, -(-max(1, int(mechanism.expected)) // mesh.size))
-    everywhere = NamedSharding(mesh, PartitionSpec())  # type: ignore[no-untyped-call]
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
     key = jax.random.wrap_key_data(jnp.asarray(randomness.key_words()))
-    state, key, rows, slots = jax.device_put((state, key, _never_empty(data), _slots(units)), everywhere)
+    state, key, rows, slots = jax.device_put((state, key, _never_empty(data), _slots(units)), everywhere(mesh))
 
     def draws(steps: int) -> Draws:
         return _draws(mechanism, randomness, steps=steps, units=len(units), width=plan.batch)

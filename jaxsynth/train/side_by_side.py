@@ -13,11 +13,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.devices import compiled
 from jaxsynth.train.loop import take_steps
+from jaxsynth.train.mesh import WHOLE, everywhere
 from jaxsynth.train.plan import Plan
 from jaxsynth.train.steps import AXIS, State, Stepper
 
 _FITS = "fits"  # the axis of the device mesh along which fits are shared out; that of rows has one device
-_SAME = PartitionSpec()  # type: ignore[no-untyped-call]
 _EACH = PartitionSpec(_FITS)  # type: ignore[no-untyped-call]
 
 
@@ -43,7 +43,7 @@ class SideBySide:
         devices = jax.local_devices()
         count = max(d for d in range(1, min(size, len(devices)) + 1) if size % d == 0)
         mesh = Mesh(np.array(devices[:count])[:, None], (_FITS, AXIS))
-        return cls(plan, stepper, mesh, jax.device_put(data, NamedSharding(mesh, _SAME)))
+        return cls(plan, stepper, mesh, jax.device_put(data, everywhere(mesh)))
 
     def placed(self, of_fits: Any) -> Any:
         """Arrays with fits first, each on its fit's device."""
@@ -69,7 +69,7 @@ class SideBySide:
         steps = jax.shard_map(
             self._some,
             mesh=self.mesh,
-            in_specs=(_EACH, _SAME, _EACH, _EACH, _EACH),
+            in_specs=(_EACH, WHOLE, _EACH, _EACH, _EACH),
             out_specs=(_EACH, _EACH),
             check_vma=False,
         )

@@ -14,7 +14,6 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import PartitionSpec
 from numpy.typing import NDArray
 
 from jaxsynth.affine import added
@@ -25,6 +24,7 @@ from jaxsynth.models import Batch, Model, Params, Training
 from jaxsynth.privacy.events import TrainingEvent
 from jaxsynth.privacy.randomness import Randomness
 from jaxsynth.train.loop import take_steps
+from jaxsynth.train.mesh import WHOLE
 from jaxsynth.train.private_run import PrivateRun, prepare
 from jaxsynth.train.private_steps import PrivateLikelihood
 from jaxsynth.train.steps import Draws, State, Turn
@@ -35,7 +35,6 @@ _TRAINING = Training(
     batch=1, epochs=1, min_steps=1, learning_rate=1e-3, weight_decay=0.0, validation=0.0, patience=1.0, settle=0.0,
     ema=0.0,
 )  # fmt: skip
-_SAME = PartitionSpec()  # type: ignore[no-untyped-call]
 
 Scores = NDArray[np.float32]
 
@@ -99,8 +98,8 @@ class _Side:
         many = jax.shard_map(
             jax.vmap(one, in_axes=(None, None, None, 0)),
             mesh=self.ready.runner.mesh,
-            in_specs=_SAME,
-            out_specs=_SAME,
+            in_specs=WHOLE,
+            out_specs=WHOLE,
             check_vma=False,
         )
         out: jax.Array = many(state._replace(scores=jnp.zeros(())), data, key, draws)

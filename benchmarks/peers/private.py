@@ -25,7 +25,7 @@ Fit = Callable[[Any, pa.Table, Public, int, float, float], Fitted]
 _PREPROCESSING = 0.1  # of epsilon, for bins: dpmm's default is .1 beside 1
 _AIM_MEGABYTES = 80  # of the paper (McKenna et al. 2022)
 _BINS = 100  # a number, where the peer has uniform bins only
-_EPOCHS, _BATCH = 30, 2048
+_EPOCHS, _BATCH = 15, 2048  # of DP-SGD: what fits into 15 minutes on two cores
 _MOSTLYAI_TRAIN = 0.8  # of the rows; the others are for its loss
 
 _CTGAN_UNPAID = "the levels' exact frequencies, by which rows are drawn and generation is conditioned"

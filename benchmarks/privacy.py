@@ -29,7 +29,7 @@ import pyarrow as pa
 from benchmarks.machine import describe
 from benchmarks.protocol import records
 from benchmarks.protocol.fits import ROOT, FitError, Runner
-from benchmarks.protocol.scores import of_synthetic
+from benchmarks.protocol.scores import of_private
 from benchmarks.protocol.sets import Task, load
 from jaxsynth.errors import JaxsynthError
 
@@ -95,7 +95,7 @@ def _record(
         try:
             bound = None if epsilon == _NONE else float(epsilon)
             synthetic, cost = runner.run(model, task, seed=seed, epsilon=bound)
-            scores = of_synthetic(task, synthetic, seed=seed)
+            scores = of_private(task, synthetic, seed=seed)
         except (FitError, JaxsynthError, pa.ArrowException, KeyError) as error:
             return {**record, "status": "failed", "error": f"{type(error).__name__}: {error}"}
     return {**record, "status": "ok", "rows": task.train.num_rows, "fit": cost, "scores": scores}

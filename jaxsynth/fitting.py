@@ -36,8 +36,9 @@ def fit(
     Args:
         table: a pyarrow Table, RecordBatchReader, path, or object with `__arrow_c_stream__`; n >= 1 rows.
         generator: hyper-parameters; `Autoregressive()` by default.
-        schema: the table's description; inferred if None. Columns it marks as identifiers or text are not
-            learned, and an `IdentifierWarning` says what happens to them.
+        schema: the table's description; inferred if None (from the columns' types alone where training is
+            private). Columns it marks as identifiers or text are not learned, and an `IdentifierWarning` says
+            what happens to them.
         privacy: the differential privacy to keep, end to end; None trains without any. With it the schema must be
             public: given, with bounds and levels that were not read off the table, or `Privacy(discover=...)`
             must be allowed to find them. Cells that the schema does not admit are moved to what it admits
@@ -59,7 +60,8 @@ def fit(
         if not isinstance(privacy, Privacy):
             raise PrivacyError(f"privacy is {privacy!r}; give jaxsynth.Privacy(epsilon=...), or None for none")
         source = as_table(table)
-        schema = Schema.infer(source) if schema is None else schema
+        # By types and names alone: what cells look like decides nothing that is not paid for.
+        schema = Schema.infer(source.slice(0, 0)) if schema is None else schema
         schema.check_form(source)
         require_columns(schema)
         warn_of_identifiers(schema)

@@ -131,6 +131,17 @@ def test_discovery_pays_for_what_is_missing(table: pa.Table) -> None:
     assert _certificate(synth).recompute() <= 10.0
 
 
+def test_what_cells_look_like_decides_no_kind(table: pa.Table) -> None:
+    """Whether unique strings are identifiers would be read off the data: they are levels that nobody shares."""
+    mail = pa.array([f"p{i}@example.org" for i in range(table.num_rows)])
+    source = table.select(["age", "sex"]).append_column("mail", mail)
+    privacy = js.Privacy(epsilon=10.0, discover=0.2)
+    synth = js.fit(source, js.VAE(latent=2, hidden=(8,)), privacy=privacy, progress=False)
+    assert synth.schema["mail"].kind == "category"
+    assert synth.schema["mail"].levels == ("OTHER",)
+    assert set(synth.schema["sex"].levels or ()) >= {"female", "male"}
+
+
 def test_generators_without_a_private_way_name_those_that_have_one(table: pa.Table, schema: js.Schema) -> None:
     with pytest.raises(PrivacyError, match=r"Diffusion .* Autoregressive\(\), GAN\(\), VAE\(\)"):
         js.fit(table, js.Diffusion(), schema=schema, privacy=js.Privacy(epsilon=1.0), progress=False)

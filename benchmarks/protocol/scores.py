@@ -33,6 +33,12 @@ def of_synthetic(task: Task, synthetic: pa.Table, *, seed: int) -> Scores:
     }
 
 
+def of_private(task: Task, synthetic: pa.Table, *, seed: int) -> Scores:
+    """The figures by which private generators are compared: errors of tables, and utility."""
+    coded = frames(task.schema, train=task.train, holdout=task.holdout, synthetic=synthetic)
+    return {**_tables(coded), "utility_auc": _utility(task, coded, seed)}
+
+
 def of_real(task: Task, *, seed: int) -> Scores:
     """The floor: two random halves of all real rows, one in place of the training table, one of the generated.
 

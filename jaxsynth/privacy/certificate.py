@@ -25,7 +25,7 @@ _COMPOSITION = (
 NOT_COVERED = (
     "The choice of settings by trying several fits on the same table.",
     "Public inputs: the schema, and the number of rows where it was declared.",
-    "Which columns were taken for identifiers or text, where the schema was inferred.",
+    "Which columns a schema that was given takes for identifiers, text or categories.",
     "The time that a fit takes, and the memory.",
     "Floating-point error of sums before they are rounded to a grid.",
     "Several releases from one table: their epsilons and deltas add up.",

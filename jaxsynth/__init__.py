@@ -28,6 +28,7 @@ from jaxsynth.privacy import Privacy as Privacy
 from jaxsynth.quality import QualityReport as QualityReport
 from jaxsynth.quality import evaluate as evaluate
 from jaxsynth.report import report as report
+from jaxsynth.sample import Manifest as Manifest
 from jaxsynth.sample import between as between
 from jaxsynth.schema import Column as Column
 from jaxsynth.schema import FixedSum as FixedSum

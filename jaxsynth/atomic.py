@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,11 +22,10 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise OutputError(f"cannot write {str(path)!r}: it is a directory; give a file name")
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}.tmp"
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; choose a writable directory") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         _publish(temporary, path)
@@ -42,10 +41,6 @@ def replacing(path: Path) -> Iterator[Path]:
 def _publish(temporary: Path, path: Path) -> None:
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
-    # mkstemp makes files private; give the result the permissions an ordinary open() would.
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
     temporary.replace(path)
     directory = os.open(path.parent, os.O_RDONLY)
     try:

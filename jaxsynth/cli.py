@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from jaxsynth.devices import use_all_cores
-from jaxsynth.errors import AuditError, JaxsynthError, PrivacyError, SchemaError
+from jaxsynth.errors import AuditError, JaxsynthError, OutputError, PrivacyError, SchemaError
 
 app = typer.Typer(
     name="jaxsynth", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -176,7 +176,9 @@ def certificate(
 def sample(
     model: Annotated[Path, typer.Argument(help="A model file.")],
     rows: Annotated[int, typer.Option("-n", "--rows", help="How many rows.")],
-    out: Out,
+    out: Annotated[
+        str, typer.Option("-o", "--out", help="A file, or a directory for shards; also s3://bucket/prefix.")
+    ],
     where: Annotated[
         list[str] | None, typer.Option("--where", help="'age >= 65', 'sex = female', 'race in white, black'.")
     ] = None,
@@ -185,14 +187,48 @@ def sample(
     format: Annotated[
         str | None, typer.Option("--format", help="parquet, ipc or csv; told from the name if not given.")
     ] = None,
+    shard_rows: Annotated[
+        int | None, typer.Option("--shard-rows", help="Most rows a file of a directory.")
+    ] = None,
+    partition: Annotated[
+        str | None, typer.Option("--partition", help="Column whose values get directories of their own.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Files written at a time.")] = None,
+    part: Annotated[
+        str, typer.Option("--part", help="Share of the work of this process, 0/8 to 7/8 of eight processes.")
+    ] = "0/1",
 ) -> None:
-    """Draw rows from a model file into Parquet, Arrow IPC or CSV."""
+    """Draw rows from a model file into Parquet, Arrow IPC or CSV: one file, or a directory of shards.
+
+    The same command again goes on with a directory that was begun, and checks one that is complete.
+    """
     from jaxsynth.sample import parse_where
+    from jaxsynth.sample.shard_plan import SHARD_ROWS
     from jaxsynth.synthesizer import load
 
     conditions = parse_where(where or [])
-    written = load(model).write(out, rows, seed=seed, start=start, where=conditions or None, format=format)
-    _say(f"wrote {written:,} rows to {out}")
+    written = load(model).write(
+        out,
+        rows,
+        seed=seed,
+        start=start,
+        where=conditions or None,
+        format=format,
+        shard_rows=SHARD_ROWS if shard_rows is None else shard_rows,
+        partition=partition,
+        workers=workers,
+        part=_part(part),
+    )
+    shards = len({file.shard for file in written.files})
+    kept = f"; {shards - written.built} of {shards} shards were there" if shards > written.built else ""
+    _say(f"wrote {written.rows:,} rows to {out}{kept}" + ("" if written.complete else "; other parts are missing"))
+
+
+def _part(text: str) -> tuple[int, int]:
+    rank, _, parts = text.partition("/")
+    if not (rank.isdecimal() and parts.isdecimal()):
+        raise OutputError(f"--part {text!r}: write rank/parts, as in 0/8 to 7/8 of eight processes")
+    return int(rank), int(parts)
 
 
 @app.command()

@@ -67,5 +67,9 @@ class ConditionWarning(UserWarning):
     """Rows satisfy the condition but follow its distribution coarsely; says how coarsely."""
 
 
+class OutputWarning(UserWarning):
+    """A damaged file of an earlier run was found and written anew; names it."""
+
+
 class PrivacyWarning(UserWarning):
     """A guarantee is weaker than it may look, or void; says why."""

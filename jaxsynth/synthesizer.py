@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,25 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jaxsynth.errors import ConditionError, ConditionWarning
+from jaxsynth.errors import ConditionWarning
 from jaxsynth.models import Generator, Model
 from jaxsynth.privacy import Certificate
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
 from jaxsynth.sample.condition import Where, limits, listed, resolve
-from jaxsynth.sample.files import write_stream
+from jaxsynth.sample.lock import Part
+from jaxsynth.sample.ranges import check_number
+from jaxsynth.sample.receipts import Manifest
 from jaxsynth.sample.rows import RowModel
 from jaxsynth.sample.rules import Projection
+from jaxsynth.sample.shard_plan import SHARD_ROWS
 from jaxsynth.sample.stream import open_stream
 from jaxsynth.sample.weigh import ConditionReport, Weigher
+from jaxsynth.sample.write import BATCH_ROWS, write_rows
 from jaxsynth.schema import Schema
 from jaxsynth.tables import as_table, check_finite
 from jaxsynth.train import Artefact, History
 from jaxsynth.train import artefact as model_file
 
-_BATCH_ROWS = 16 * BLOCK_ROWS
 _COARSE = 0.05  # effective share of the draws below which a user should know
 
 
@@ -86,7 +90,7 @@ class Synthesizer:
         seed: int,
         start: int = 0,
         where: Where | None = None,
-        batch_rows: int = _BATCH_ROWS,
+        batch_rows: int = BATCH_ROWS,
     ) -> pa.RecordBatchReader:
         """Rows `start .. start + rows - 1` of the stream that `seed` names.
 
@@ -107,21 +111,21 @@ class Synthesizer:
             SchemaError: rules that contradict each other.
             ValueError: a number out of its range.
         """
-        _check_number("rows", rows, 0, 2**63)
-        _check_number("seed", seed, 0, 2**32)
-        _check_number("start", start, 0, BLOCK_ROWS * 2**32 - rows)
-        _check_number("batch_rows", batch_rows, 1, 2**31)
+        _check_range(rows, seed, start)
+        check_number("batch_rows", batch_rows, 1, 2**31)
+        return self._opener(seed, where)(rows=rows, start=start, batch_rows=batch_rows)
+
+    def _opener(self, seed: int, where: Where | None) -> Callable[..., pa.RecordBatchReader]:
+        """`open_stream` of any rows under a condition, which is resolved and weighed once."""
         codec = self.artefact.codec
         condition = resolve(codec, where) if where else None
         if condition is not None and self._model.log_mass is not None:
             _warn_if_coarse(self._weigher.weigh(condition, seed))
-        return open_stream(
+        return partial(
+            open_stream,
             self._sampler,
             codec,
-            rows=rows,
             seed=seed,
-            start=start,
-            batch_rows=batch_rows,
             condition=condition,
             limits=limits(codec, where) if where else {},
             values=listed(codec, where) if where else {},
@@ -151,7 +155,7 @@ class Synthesizer:
             ConditionError: an unknown column or value, or an empty range.
             CapabilityError: the generator cannot say; `Autoregressive` can.
         """
-        _check_number("seed", seed, 0, 2**32)
+        check_number("seed", seed, 0, 2**32)
         return self._weigher.weigh(resolve(self.artefact.codec, where), seed)
 
     def log_prob(self, table: Any) -> NDArray[np.float32]:
@@ -190,7 +194,7 @@ class Synthesizer:
             CodecError: a level that the schema does not know.
             CapabilityError: the generator cannot condition on any set of cells; `Autoregressive` can.
         """
-        _check_number("seed", seed, 0, 2**32)
+        check_number("seed", seed, 0, 2**32)
         return self._rows.impute(self._checked(table), seed)
 
     def _checked(self, table: Any) -> pa.Table:
@@ -201,28 +205,78 @@ class Synthesizer:
 
     def write(
         self,
-        path: str | os.PathLike[str],
+        out: str | os.PathLike[str],
         rows: int,
         *,
         seed: int,
         start: int = 0,
         where: Where | None = None,
         format: str | None = None,
-    ) -> int:
-        """Stream rows into one Parquet, Arrow IPC or CSV file, atomically; returns the number of rows.
+        shard_rows: int = SHARD_ROWS,
+        partition: str | None = None,
+        workers: int | None = None,
+        part: Part = (0, 1),
+        filesystem: Any = None,
+    ) -> Manifest:
+        """Write rows to one file, or to a directory of shards that can be resumed.
+
+        A file appears whole or not at all. In a directory the plan is written first (`_plan.json`), then each
+        shard with a receipt of its SHA-256, and the manifest (`_manifest.jsonl`) once all shards are there. The
+        same call again checks what is there and builds what is missing or damaged; on a finished job it changes
+        nothing. pyarrow and Spark read the directory, DuckDB and Polars `out/**/*.parquet`: the rows of `stream`,
+        in its order where nothing is partitioned.
 
         Args:
-            path: the file; its name tells the format unless `format` does.
+            out: `x.parquet`, `x.arrow` or `x.csv` for one file; other names are directories. A local path, or
+                an address such as `s3://bucket/prefix`.
             rows: see `stream`.
             seed: see `stream`.
             start: see `stream`.
             where: see `stream`.
-            format: "parquet", "ipc" or "csv".
+            format: "parquet", "ipc" or "csv"; told from the name, else Parquet.
+            shard_rows: most rows a shard, >= 1.
+            partition: column of few values, each with a directory of its own (`race=white/`); the files leave
+                it out.
+            workers: shards written at a time, each by a thread; at most 8 and one a core by default.
+            part: (r, n) writes shards r, r + n, r + 2n, ...: n processes or machines share one job. Who is
+                last to end writes the manifest.
+            filesystem: of `pyarrow.fs` or fsspec, which `out` is then a path of.
 
         Raises:
-            OutputError: unknown format, unwritable directory, full disk; nothing is left behind.
+            OutputError: a format, column, part or place that cannot be; a directory that holds another job;
+                shards that another process is writing; a full disk. Nothing half-written is left behind, and
+                the same call goes on from the shards that were complete.
+            ConditionError: see `stream`.
+
+        Example:
+            >>> import pyarrow as pa, jaxsynth as js, tempfile
+            >>> synth = js.fit(pa.table({"age": [40, 60] * 50}), js.VAE(min_steps=50, epochs=1), seed=0)
+            >>> with tempfile.TemporaryDirectory() as out:
+            ...     [file.path for file in synth.write(out, 3000, seed=1, shard_rows=2000).files]
+            ['part-00000.parquet', 'part-00001.parquet']
         """
-        return write_stream(self.stream(rows, seed=seed, start=start, where=where), path, format)
+        _check_range(rows, seed, start)
+        return write_rows(
+            partial(self._opener, seed, where),
+            out,
+            model=self.digest,
+            schema=self.schema,
+            rows=int(rows),
+            seed=int(seed),
+            start=int(start),
+            where=where,
+            format_=format,
+            shard_rows=shard_rows,
+            partition=partition,
+            workers=workers,
+            part=part,
+            filesystem=filesystem,
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the generator, in hexadecimal: what `save` returns."""
+        return model_file.digest(self.artefact)
 
     def save(self, path: str | os.PathLike[str]) -> str:
         """Write the model file atomically; returns its SHA-256 digest.
@@ -248,12 +302,11 @@ def _warn_if_coarse(found: ConditionReport) -> None:
             f"where: every row satisfies the condition, but its columns follow their joint distribution coarsely "
             f"({found}); condition on fewer sets or ranges at once",
             ConditionWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
-def _check_number(name: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ConditionError(f"{name}={value!r} is not a whole number")
-    if not low <= value < high:
-        raise ConditionError(f"{name}={value} is out of range; give {low} <= {name} < {high}")
+def _check_range(rows: int, seed: int, start: int) -> None:
+    check_number("rows", rows, 0, 2**63)
+    check_number("seed", seed, 0, 2**32)
+    check_number("start", start, 0, BLOCK_ROWS * 2**32 - rows)

@@ -227,6 +227,21 @@ def test_a_gate_that_does_not_hold_is_status_1(
         (["sample", "{}/train.parquet", "-n", "5", "-o", "{}/x.csv"], "is not a readable model file"),
         (["sample", "{}/model.jsynth", "-n", "five", "-o", "{}/x.csv"], "valid integer"),
         (["sample", "{}/model.jsynth", "-n", "-5", "-o", "{}/x.csv"], "rows=-5 is out of range"),
+        (
+            ["sample", "{}/model.jsynth", "-n", "5", "-o", "{}/x", "--shard-rows", "0"],
+            "shard_rows=0 is out of range",
+        ),
+        (["sample", "{}/model.jsynth", "-n", "5", "-o", "{}/x", "--workers", "0"], "workers=0 is out of range"),
+        (["sample", "{}/model.jsynth", "-n", "5", "-o", "{}/x", "--part", "2"], "--part '2': write rank/parts"),
+        (["sample", "{}/model.jsynth", "-n", "5", "-o", "{}/x", "--part", "8/8"], "part=8 is out of range"),
+        (["sample", "{}/model.jsynth", "-n", "5", "-o", "{}/x", "--partition", "cost"], "too many values"),
+        (["sample", "{}/model.jsynth", "-n", "5", "-o", "{}/x.csv", "--partition", "sex"], "without shards"),
+        (["sample", "{}/model.jsynth", "-n", "5", "-o", "{}"], "which is of no job; choose an empty directory"),
+        (
+            ["sample", "{}/model.jsynth", "-n", "5", "-o", "{}/model.jsynth/x"],
+            "Not a directory; choose a writable",
+        ),
+        (["sample", "{}/model.jsynth", "-n", "5", "-o", "nothing://x/y"], "Protocol not known: nothing"),
         (["audit", "{}/model.jsynth", "--train", "a", "--holdout", "b"], "cannot tell the format"),
         (["fly"], "No such command"),
     ],
@@ -251,6 +266,27 @@ def test_a_users_mistake_is_one_line_and_status_2(
     assert streams.err.startswith("error: ")
     assert streams.out == ""
     assert sorted(p.name for p in files.rglob("*")) == before
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_directory_is_begun_gone_on_with_and_checked(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = files / "out"
+    job = ("sample", files / "model.jsynth", "-n", 5000, "-o", out, "--shard-rows", 2000, "--partition", "sex")
+    assert run(*job, "--part", "1/2", "--workers", 1, monkeypatch=monkeypatch) == 0
+    assert "wrote 2,000 rows to" in (told := capsys.readouterr().err)
+    assert "other parts are missing" in told
+    assert run(*job, monkeypatch=monkeypatch) == 0
+    assert "wrote 5,000 rows" in (told := capsys.readouterr().err)
+    assert "1 of 3 shards were there" in told
+    lines = [json.loads(line) for line in (out / "_manifest.jsonl").read_text().splitlines()]
+    assert [line["path"] for line in lines[:2]] == ["sex=female/part-00000.parquet", "sex=male/part-00000.parquet"]
+    (out / lines[0]["path"]).unlink()
+    assert run(*job, monkeypatch=monkeypatch) == 0
+    assert f"note: {out}: {lines[0]['path']} is missing; shard 0 was built anew" in capsys.readouterr().err
+    assert run(*job, "--seed", 9, monkeypatch=monkeypatch) == 2
+    assert "holds another job: seed is 0 there and 9 here" in capsys.readouterr().err
 
 
 def test_nan_can_be_read_as_null(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,20 @@ def save(artefact: Artefact, path: Path) -> str:
     Raises:
         OutputError: the file cannot be written.
     """
+    header, tensors = _described(artefact)
+    found = _digest(header, tensors)
+    text = json.dumps({**header, "digest": found}, ensure_ascii=False)
+    write_bytes(path, to_safetensors(tensors, metadata={"jaxsynth": text}))
+    return found
+
+
+def digest(artefact: Artefact) -> str:
+    """SHA-256 of all of the generator: what `save` returns."""
+    return _digest(*_described(artefact))
+
+
+def _described(artefact: Artefact) -> tuple[dict[str, Any], Tensors]:
+    """The header, without the digest, and the tensors of the model file."""
     described, tensors = artefact.codec.state()
     tensors = {k: np.ascontiguousarray(v) for k, v in {**tensors, **_flatten(artefact.params)}.items()}
     header = {
@@ -83,10 +97,7 @@ def save(artefact: Artefact, path: Path) -> str:
     }
     if artefact.certificate is not None:
         header["certificate"] = artefact.certificate.to_json()
-    digest = _digest(header, tensors)
-    text = json.dumps({**header, "digest": digest}, ensure_ascii=False)
-    write_bytes(path, to_safetensors(tensors, metadata={"jaxsynth": text}))
-    return digest
+    return header, tensors
 
 
 def load(path: Path) -> Artefact:

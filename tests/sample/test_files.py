@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import duckdb
@@ -9,13 +10,18 @@ import pytest
 
 import jaxsynth as js
 from jaxsynth.errors import ConditionError, OutputError
+from jaxsynth.sample import File
 from jaxsynth.tables import as_table
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.arrow"])
 def test_files_hold_the_stream(synth: js.Synthesizer, tmp_path: Path, name: str) -> None:
-    assert synth.write(tmp_path / "deep" / name, 5000, seed=1) == 5000
-    assert as_table(tmp_path / "deep" / name).equals(synth.sample(5000, seed=1))
+    manifest = synth.write(tmp_path / "deep" / name, 5000, seed=1, start=7)
+    assert as_table(tmp_path / "deep" / name).equals(synth.sample(5000, seed=1, start=7))
+    data = (tmp_path / "deep" / name).read_bytes()
+    sha = hashlib.sha256(data).hexdigest()
+    assert manifest.files == (File(path=name, shard=0, start=7, rows=5000, bytes=len(data), sha256=sha),)
+    assert (manifest.place, manifest.complete) == (str(tmp_path / "deep"), True)
     assert [p.name for p in (tmp_path / "deep").iterdir()] == [name]
 
 
@@ -29,14 +35,29 @@ def test_csv_holds_the_values(synth: js.Synthesizer, tmp_path: Path) -> None:
 
 
 def test_the_format_can_be_said(synth: js.Synthesizer, tmp_path: Path) -> None:
-    synth.write(tmp_path / "out", 10, seed=1, format="parquet")
-    assert pq.ParquetFile(tmp_path / "out").metadata.num_rows == 10
+    synth.write(tmp_path / "out.csv", 10, seed=1, format="parquet")
+    assert pq.ParquetFile(tmp_path / "out.csv").metadata.num_rows == 10
 
 
 def test_equal_seeds_write_equal_files(synth: js.Synthesizer, tmp_path: Path) -> None:
     for name in ("a.parquet", "b.parquet"):
         synth.write(tmp_path / name, 3000, seed=1)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_parquet_keeps_dictionaries_for_categories_and_splits_the_bytes_of_floats(
+    synth: js.Synthesizer, tmp_path: Path
+) -> None:
+    synth.write(tmp_path / "out.parquet", 300_000, seed=1)
+    found = pq.ParquetFile(tmp_path / "out.parquet").metadata
+    assert [found.row_group(i).num_rows for i in range(found.num_row_groups)] == [2**18, 300_000 - 2**18]
+    group = found.row_group(0)
+    columns = {c.path_in_schema: c for c in (group.column(i) for i in range(found.num_columns))}
+    assert {c.compression for c in columns.values()} == {"ZSTD"}
+    dictionaries = {n for n, c in columns.items() if "RLE_DICTIONARY" in c.encodings}
+    assert dictionaries == {"sex", "grade"}
+    assert {n for n, c in columns.items() if "BYTE_STREAM_SPLIT" in c.encodings} == {"cost"}
+    assert {n for n, c in columns.items() if c.is_stats_set} == {"age", "visits", "admitted"}
 
 
 def test_other_libraries_read_the_stream(synth: js.Synthesizer) -> None:

@@ -59,7 +59,8 @@ def measure(root: Path, kills: int, rows: int, seed: int) -> dict[str, int]:
     took = _run([*command, str(root / "whole"), *options])
     whole, moments = contents(root / "whole"), random.Random(seed)
     counts: Counter[str] = Counter(interrupted=0, identical=0, lost_or_doubled_rows=0, rebuilt_whole_shards=0)
-    for _ in range(kills):
+    for done in range(kills):
+        print(f"{done} of {kills} kills", end="\r", file=sys.stderr)
         out = root / "out"
         shutil.rmtree(out, ignore_errors=True)
         counts["interrupted"] += kill([*command, str(out), *options], out, moments.uniform(0, took))

@@ -112,12 +112,13 @@ def mostlyai(module: Any, table: pa.Table, public: Public, seed: int, epsilon: f
     """
     noise = import_module("opacus.accountants.utils").get_noise_multiplier
     train = round(_MOSTLYAI_TRAIN * table.num_rows)
+    batch = min(_BATCH, train)
     multiplier = noise(
-        target_epsilon=epsilon, target_delta=delta, sample_rate=1 / math.ceil(train / _BATCH),
-        steps=_EPOCHS * (train // _BATCH), epsilon_tolerance=1e-3 * epsilon,
+        target_epsilon=epsilon, target_delta=delta, sample_rate=1 / math.ceil(train / batch),
+        steps=_EPOCHS * (train // batch), epsilon_tolerance=1e-3 * epsilon,
     )  # fmt: skip
     model = module.TabularARGN(
-        random_state=seed, device="cpu", max_epochs=float(_EPOCHS), batch_size=_BATCH, value_protection=False,
+        random_state=seed, device="cpu", max_epochs=float(_EPOCHS), batch_size=batch, value_protection=False,
         differential_privacy=import_module("mostlyai.engine.domain").DifferentialPrivacyConfig(
             max_epsilon=epsilon, delta=delta, noise_multiplier=multiplier
         ),
@@ -128,7 +129,7 @@ def mostlyai(module: Any, table: pa.Table, public: Public, seed: int, epsilon: f
     if kept["dp_eps"] > epsilon:
         raise RuntimeError(f"spent epsilon {kept['dp_eps']:.4g}, more than the {epsilon:g} it was given")
     notes = [
-        f"noise multiplier {multiplier:.4g} for {_EPOCHS} epochs of batches of {_BATCH}; "
+        f"noise multiplier {multiplier:.4g} for {_EPOCHS} epochs of batches of {batch}; "
         f"kept epoch {kept['epoch']:.0f}, epsilon {kept['dp_eps']:.4g}",
         "not paid for: levels, values and quantile bins of numbers (value protection off)",
         "not paid for: the loss on a fifth of the rows, which picks the epoch and the learning rate",

@@ -1,6 +1,7 @@
 """The command line: the verbs of the Python API. Data and results to files or stdout, messages to stderr.
 
-Exit status: 0 done; 1 a gate the user asked for did not hold; 2 bad usage or bad input, in one line.
+Exit status: 0 done; 1 a gate the user asked for did not hold; 2 bad usage or bad input, in one line; 130 Ctrl-C;
+143 SIGTERM, also where a fit then wrote the best model so far.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from jaxsynth.cli_messages import progress_as, say, show_warning
+from jaxsynth.cli_signals import INTERRUPTED, TERMINATED, StoppedError, terminable
 from jaxsynth.devices import use_all_cores
 from jaxsynth.errors import AuditError, JaxsynthError, OutputError, PrivacyError, SchemaError
 
@@ -59,9 +62,8 @@ Releasable = Annotated[
     typer.Option("--releasable", help="Write a rounded report for others; refused while audits charge no budget."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+LogJson = Annotated[bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")]
 
-
-_INTERRUPTED = 130
 _GATE_GROUPS = {
     "copies": ("exact_copies", "near_copies"),
     "distance": ("dcr", "nndr", "dcr_share"),
@@ -97,8 +99,8 @@ def schema(
     (inferred.declare_public() if declare_public else inferred).save(out)
     for column in inferred:
         if not column.modelled:
-            _say(f"{column.name}: {column.pii or column.kind}, not learned, on output: {column.output}")
-    _say(f"wrote {out} ({len(inferred.columns)} columns); check it before you publish it: levels are data")
+            say(f"{column.name}: {column.pii or column.kind}, not learned, on output: {column.output}")
+    say(f"wrote {out} ({len(inferred.columns)} columns); check it before you publish it: levels are data")
 
 
 @app.command()
@@ -114,10 +116,14 @@ def fit(
     delta: Delta = None,
     discover: Discover = None,
     public_rows: PublicRows = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
+    log_json: LogJson = False,
     nan_as_null: NanAsNull = False,
 ) -> None:
-    """Train a generator on a table and write the model file."""
+    """Train a generator on a table and write the model file.
+
+    Ctrl-C and SIGTERM end training early and write the best parameters so far, if there are any.
+    """
     from jaxsynth.fitting import fit as fit_table
     from jaxsynth.models import DEFAULTS
 
@@ -129,12 +135,19 @@ def fit(
         schema=_schema(schema),
         privacy=_privacy(epsilon, delta=delta, discover=discover, rows=public_rows),
         seed=seed,
-        progress=False if quiet else None,
+        progress=progress_as(quiet=quiet, log_json=log_json),
     )
     digest = synth.save(out)
     h = synth.history
     kept = f"kept pass {h.best + 1}" if synth.certificate is None else synth.certificate.statement
-    _say(f"{h.stopped} after {h.steps} steps, {kept}; wrote {out} (sha256 {digest[:12]})")
+    say(
+        f"{h.stopped} after {h.steps} steps, {kept}; wrote {out} (sha256 {digest[:12]})",
+        event="done",
+        path=str(out),
+        sha256=digest,
+        steps=h.steps,
+        stopped=h.stopped,
+    )
 
 
 def _privacy(epsilon: float | None, **others: Any) -> Any:
@@ -166,9 +179,9 @@ def certificate(
     if out:
         write_bytes(out, (json.dumps(found.to_json(), indent=1) + "\n").encode())
     again = found.recompute()
-    _say(f"epsilon computed anew from the charges: {again:.4f}, declared: {found.epsilon:g}")
+    say(f"epsilon computed anew from the charges: {again:.4f}, declared: {found.epsilon:g}")
     if found.void or again > found.epsilon:
-        _say("the certificate does not hold")
+        say("the certificate does not hold")
         raise typer.Exit(1)
 
 
@@ -197,31 +210,51 @@ def sample(
     part: Annotated[
         str, typer.Option("--part", help="Share of the work of this process, 0/8 to 7/8 of eight processes.")
     ] = "0/1",
+    quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Draw rows from a model file into Parquet, Arrow IPC or CSV: one file, or a directory of shards.
 
-    The same command again goes on with a directory that was begun, and checks one that is complete.
+    The same command again goes on with a directory that was begun, and checks one that is complete. Ctrl-C and
+    SIGTERM stop at the next batch and leave the shards that are whole.
     """
     from jaxsynth.sample import parse_where
+    from jaxsynth.sample.files import single_format
     from jaxsynth.sample.shard_plan import SHARD_ROWS
     from jaxsynth.synthesizer import load
 
     conditions = parse_where(where or [])
-    written = load(model).write(
-        out,
-        rows,
-        seed=seed,
-        start=start,
-        where=conditions or None,
-        format=format,
-        shard_rows=SHARD_ROWS if shard_rows is None else shard_rows,
-        partition=partition,
-        workers=workers,
-        part=_part(part),
-    )
+    try:
+        written = load(model).write(
+            out,
+            rows,
+            seed=seed,
+            start=start,
+            where=conditions or None,
+            format=format,
+            shard_rows=SHARD_ROWS if shard_rows is None else shard_rows,
+            partition=partition,
+            workers=workers,
+            part=_part(part),
+            progress=progress_as(quiet=quiet, log_json=log_json),
+        )
+    except KeyboardInterrupt as stop:
+        if single_format(out, format) is not None:
+            raise
+        raise StoppedError(f"complete shards stay in {out}: run the same command to go on") from stop
     shards = len({file.shard for file in written.files})
     kept = f"; {shards - written.built} of {shards} shards were there" if shards > written.built else ""
-    _say(f"wrote {written.rows:,} rows to {out}{kept}" + ("" if written.complete else "; other parts are missing"))
+    missing = "" if written.complete else "; other parts are missing"
+    say(
+        f"wrote {written.rows:,} rows to {out}{kept}{missing}",
+        event="done",
+        path=out,
+        rows=written.rows,
+        bytes=sum(file.bytes for file in written.files),
+        shards=shards,
+        shards_built=written.built,
+        complete=written.complete,
+    )
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -247,7 +280,7 @@ def impute(
     filled = load(model).impute(table, seed=seed)
     write_stream(filled.to_reader(), out, None)
     cells = sum(a.null_count - b.null_count for a, b in zip(table.columns, filled.columns, strict=True))
-    _say(f"filled {cells:,} cells of {filled.num_rows:,} rows; wrote {out}")
+    say(f"filled {cells:,} cells of {filled.num_rows:,} rows; wrote {out}")
 
 
 @app.command()
@@ -267,6 +300,7 @@ def audit(
     fail_on: GateNames = "",
     seed: Seed = 0,
     quiet: Quiet = False,
+    log_json: LogJson = False,
 ) -> None:
     """Attack synthetic rows and say what they give away of training rows, beside what real holdout rows do."""
     from jaxsynth.audit import audit as run
@@ -284,7 +318,7 @@ def audit(
         planted=planted,
         shadows=_shadows(synthetic, train, holdout, schema, model, n=shadows, seed=seed) if shadows else None,
         seed=seed,
-        progress=False if quiet else None,
+        progress=progress_as(quiet=quiet, log_json=log_json),
     )
     gates = _gates(fail_on, [r.name for r in result.results])
     if out:
@@ -294,7 +328,7 @@ def audit(
     typer.echo(str(result))
     failed = [g for g in gates if result[g].verdict == "fail"]
     if failed:
-        _say(f"gate not held: {', '.join(failed)}")
+        say(f"gate not held: {', '.join(failed)}")
         raise typer.Exit(1)
 
 
@@ -374,29 +408,31 @@ def _gates(text: str, known: Sequence[str]) -> list[str]:
     return names
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _say(f"note: {message}")
-
-
 def main() -> NoReturn:
     """Run the command line and exit with its status."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = show_warning
     use_all_cores()
+    with terminable() as termination:
+        status, left = _run()
+        if status == INTERRUPTED:
+            event = "terminated" if termination.received else "interrupted"
+            say(f"{event}; {left}", event=event)
+    sys.exit(TERMINATED if termination.received and status in (0, INTERRUPTED) else status)
+
+
+def _run() -> tuple[int, str]:
+    """Exit status of the command, and what it left if it was stopped."""
+    left = "nothing was written"
     try:
         status = app(standalone_mode=False)
     except typer.TyperException as error:
-        _say(f"error: {error.format_message()}; see jaxsynth --help")
-        sys.exit(2)
+        say(f"{error.format_message()}; see jaxsynth --help", event="error")
+        return 2, left
     except (JaxsynthError, OSError) as error:
-        _say("error: " + " ".join(str(error).split()))
-        sys.exit(2)
+        say(" ".join(str(error).split()), event="error")
+        return 2, left
+    except StoppedError as stop:
+        return INTERRUPTED, str(stop)
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted")
-        sys.exit(_INTERRUPTED)
-    if status == _INTERRUPTED:
-        _say("interrupted")
-    sys.exit(status if isinstance(status, int) else 0)
+        return INTERRUPTED, left
+    return (status if isinstance(status, int) else 0), left

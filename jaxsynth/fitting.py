@@ -13,6 +13,7 @@ from jaxsynth.errors import IdentifierWarning, PrivacyError, SchemaError, TableE
 from jaxsynth.fitting_private import fit_privately
 from jaxsynth.models import Autoregressive, Generator
 from jaxsynth.privacy import Privacy
+from jaxsynth.progress import Show
 from jaxsynth.schema import Schema
 from jaxsynth.synthesizer import Synthesizer
 from jaxsynth.tables import as_table, check_finite
@@ -29,7 +30,7 @@ def fit(
     schema: Schema | None = None,
     privacy: Privacy | None = None,
     seed: int = 0,
-    progress: bool | None = None,
+    progress: Show = None,
 ) -> Synthesizer:
     """Train a generator on a table.
 
@@ -45,7 +46,8 @@ def fit(
             (`jaxsynth.privacy.admit`), because an error would tell of them.
         seed: drives the split, initialisation and training; the same seed gives the same model on the same
             machine and library versions.
-        progress: show a progress bar; None shows it on a terminal.
+        progress: loss, speed and remaining time on stderr. None shows a bar on a terminal or in a notebook, and
+            nothing elsewhere; True shows plain lines elsewhere, one every half minute, "json" JSON lines.
 
     Returns:
         The trained generator. Ctrl-C keeps the best parameters so far and says so in a `TrainingWarning`.
@@ -106,9 +108,7 @@ def require_columns(schema: Schema) -> None:
         )
 
 
-def _fit(
-    table: pa.Table, generator: Generator, schema: Schema, *, seed: int, progress: bool | None
-) -> Synthesizer:
+def _fit(table: pa.Table, generator: Generator, schema: Schema, *, seed: int, progress: Show) -> Synthesizer:
     codec = Codec.fit(schema, table, max_intervals=generator.max_intervals)
     data = pack(codec.layout, codec.encode(table))
     with progress_bar(show=progress) as report:

@@ -23,6 +23,7 @@ from jaxsynth.privacy.plan import make_plan
 from jaxsynth.privacy.private_codec import private_codec
 from jaxsynth.privacy.query import Query
 from jaxsynth.privacy.randomness import Deterministic, Randomness, Secure
+from jaxsynth.progress import Show, json_line
 from jaxsynth.schema import Schema
 from jaxsynth.train import Artefact, library_versions
 from jaxsynth.train.flat import Flat
@@ -35,7 +36,7 @@ _ROWS = 0.01  # share for the number of rows, where subjects have several
 
 
 def fit_privately(
-    table: pa.Table, generator: Generator, schema: Schema, privacy: Privacy, *, seed: int, progress: bool | None
+    table: pa.Table, generator: Generator, schema: Schema, privacy: Privacy, *, seed: int, progress: Show
 ) -> Artefact:
     """A trained generator whose parts are all paid for.
 
@@ -175,7 +176,9 @@ def _encoder(codec: Codec) -> Callable[[pa.Table, NDArray[np.int64]], tuple[Pack
     return read
 
 
-def speaker(*, progress: bool | None) -> Callable[[str], None]:
+def speaker(*, progress: Show) -> Callable[[str], None]:
     """Prints to stderr, into logs too, unless progress is turned off."""
+    if progress == "json":
+        return lambda text: json_line("note", message=text)
     console = Console(stderr=True, soft_wrap=True)
     return (lambda text: None) if progress is False else (lambda text: console.print(text, highlight=False))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from jaxsynth.errors import ConditionWarning
 from jaxsynth.models import Generator, Model
 from jaxsynth.privacy import Certificate
+from jaxsynth.progress import Show
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
 from jaxsynth.sample.condition import Where, limits, listed, resolve
 from jaxsynth.sample.lock import Part
@@ -217,6 +218,7 @@ class Synthesizer:
         workers: int | None = None,
         part: Part = (0, 1),
         filesystem: Any = None,
+        progress: Show = None,
     ) -> Manifest:
         """Write rows to one file, or to a directory of shards that can be resumed.
 
@@ -241,11 +243,13 @@ class Synthesizer:
             part: (r, n) writes shards r, r + n, r + 2n, ...: n processes or machines share one job. Who is
                 last to end writes the manifest.
             filesystem: of `pyarrow.fs` or fsspec, which `out` is then a path of.
+            progress: rows, bytes and remaining time on stderr. None shows a bar on a terminal or in a notebook,
+                and nothing elsewhere; True shows plain lines elsewhere, one every half minute, "json" JSON lines.
 
         Raises:
             OutputError: a format, column, part or place that cannot be; a directory that holds another job;
                 shards that another process is writing; a full disk. Nothing half-written is left behind, and
-                the same call goes on from the shards that were complete.
+                the same call goes on from the shards that were complete, as it does after Ctrl-C.
             ConditionError: see `stream`.
 
         Example:
@@ -271,6 +275,7 @@ class Synthesizer:
             workers=workers,
             part=part,
             filesystem=filesystem,
+            progress=progress,
         )
 
     @cached_property

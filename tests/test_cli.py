@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import jaxsynth as js
-from jaxsynth import cli
+from jaxsynth import cli, cli_messages
 from jaxsynth.audit import AuditReport
 from tests.conftest import TINY, make_table
 
@@ -22,7 +22,7 @@ from tests.conftest import TINY, make_table
 def run(*arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
     """Exit status of the command line, run in this process: compiled programs and imports are shared."""
     monkeypatch.setattr(sys, "argv", ["jaxsynth", *map(str, arguments)])
-    monkeypatch.setattr("warnings.showwarning", cli._show_warning)
+    monkeypatch.setattr("warnings.showwarning", cli_messages.show_warning)
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert isinstance(stop.value.code, int)

@@ -12,7 +12,7 @@ import jaxsynth
 ROOT = Path(jaxsynth.__file__).parent if (Path(jaxsynth.__file__).parent / "cli.py").exists() else Path("jaxsynth")
 LEVELS = [
     ["errors", "_core", "devices"],
-    ["atomic"],
+    ["atomic", "progress"],
     ["schema", "tables"],
     ["codec"],
     ["affine"],
@@ -26,7 +26,7 @@ LEVELS = [
     ["fitting", "datasets"],
     ["fitting_many"],
     ["shadows", "auditing_private"],
-    ["demo"],
+    ["demo", "cli_messages", "cli_signals"],
     ["cli"],
     ["__init__", "__main__"],
 ]

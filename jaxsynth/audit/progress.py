@@ -9,22 +9,29 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from jaxsynth.progress import Show, json_line
+
 Tell = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def progress_of(steps: int, *, show: bool | None) -> Iterator[Tell]:
+def progress_of(steps: int, *, show: Show) -> Iterator[Tell]:
     """A function to be called with the name of each step as it begins.
 
     Args:
         steps: how many there will be.
-        show: True shows a line a step wherever stderr goes, False nothing; None shows a clock on a terminal or in
-            a notebook, and nothing elsewhere.
+        show: True shows a line a step wherever stderr goes, False nothing, "json" a line of JSON a step; None
+            shows a clock on a terminal or in a notebook, and nothing elsewhere.
     """
     console = Console(stderr=True)
     live = console.is_terminal or console.is_jupyter
     if show is False or (show is None and not live):
         yield lambda _: None
+    elif show == "json":
+        numbers = iter(range(1, steps + 1))
+        yield lambda name: json_line(
+            "progress", task="audit", step=next(numbers, steps), steps=steps, message=name
+        )
     elif live:
         columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
         with Progress(*columns, console=console, transient=True) as bar:

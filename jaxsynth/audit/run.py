@@ -27,6 +27,7 @@ from jaxsynth.audit.share import share_closer
 from jaxsynth.audit.singling_out import singling_out
 from jaxsynth.errors import AuditError
 from jaxsynth.neighbours import read_cells
+from jaxsynth.progress import Show
 from jaxsynth.schema import Schema
 
 AuditName = Literal["copies", "membership", "singling_out", "linkability", "inference"]
@@ -56,7 +57,7 @@ def audit(
     planted: float | None = None,
     seed: int = 0,
     threads: int = 0,
-    progress: bool | None = None,
+    progress: Show = None,
 ) -> AuditReport:
     """Attack a synthetic table as an outsider would, and say what it gives away of the training rows.
 
@@ -81,7 +82,8 @@ def audit(
         planted: also judge copying as if this share of synthetic rows were training rows; None: no self-test.
         seed: non-negative; decides splits, targets, resamples. One seed, one report.
         threads: how many threads search; 0: one for each core.
-        progress: show what is being done on stderr; None shows it on a terminal. Ctrl-C ends an audit at once.
+        progress: show what is being done on stderr, "json" as JSON lines; None shows it on a terminal. Ctrl-C ends
+            an audit at once.
 
     Returns:
         An internal report: results, groups, curves, vulnerable records.

@@ -12,6 +12,7 @@ from jaxsynth.errors import OutputError
 from jaxsynth.sample.addresses import open_file
 from jaxsynth.sample.formats import FORMAT_OF, Format, checked, writing
 from jaxsynth.sample.places import digest_of
+from jaxsynth.sample.progress import Tally, Tell
 from jaxsynth.sample.receipts import File, Manifest
 
 
@@ -47,6 +48,8 @@ def write_stream(
     *,
     filesystem: Any = None,
     start: int = 0,
+    rows: int = 0,
+    tell: Tell | None = None,
 ) -> Manifest:
     """Write all of `reader` to the one file `out`, atomically.
 
@@ -56,6 +59,8 @@ def write_stream(
         format_: "parquet", "ipc" or "csv".
         filesystem: that `out` is a path of; see `open_place`.
         start: number of the first row in its stream, for the manifest.
+        rows: how many will come, for `tell`.
+        tell: called after each batch.
 
     Raises:
         OutputError: an unknown format, an unwritable place, or a full disk; nothing is left behind.
@@ -64,12 +69,14 @@ def write_stream(
     if format_of is None:
         raise OutputError(f"{os.fspath(out)!r} is not the name of a file; end it in .parquet, .arrow or .csv")
     place, name = open_file(out, filesystem)
-    rows = 0
+    tally, done = Tally(tell, rows=rows, shards=1), 0
     with place.publishing(name) as temporary:
         with writing(temporary, reader.schema, format_of) as put:
             for batch in reader:
                 put(batch)
-                rows += batch.num_rows
+                done += batch.num_rows
+                tally.batch(0, temporary, batch.num_rows)
         size, sha = digest_of(temporary)
-    file = File(path=name, shard=0, start=start, rows=rows, bytes=size, sha256=sha)
+    file = File(path=name, shard=0, start=start, rows=done, bytes=size, sha256=sha)
+    tally.shard(0, (file,), built=True)
     return Manifest(place=place.name, files=(file,), complete=True, built=1)

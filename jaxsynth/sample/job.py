@@ -22,6 +22,7 @@ from jaxsynth.sample.formats import Put, writing
 from jaxsynth.sample.lock import Part, locked
 from jaxsynth.sample.partition import split
 from jaxsynth.sample.places import Place, digest_of, write
+from jaxsynth.sample.progress import Tally, Tell
 from jaxsynth.sample.receipts import (
     MANIFEST,
     RECEIPTS,
@@ -62,7 +63,9 @@ class _Open:
     rows: int = 0
 
 
-def run_job(place: Place, plan: Plan, open_rows: OpenRows, *, workers: int, part: Part) -> Manifest:
+def run_job(
+    place: Place, plan: Plan, open_rows: OpenRows, *, workers: int, part: Part, tell: Tell | None = None
+) -> Manifest:
     """Write the shards r, r + n, ... of `part` (r, n) that are not yet whole in `place`.
 
     Args:
@@ -71,6 +74,9 @@ def run_job(place: Place, plan: Plan, open_rows: OpenRows, *, workers: int, part
         open_rows: gives the rows of a range, always in the same batches.
         workers: most threads, each with a file of its own.
         part: (0, 1) for all shards.
+        tell: called after each batch and each shard, from one thread at a time.
+
+    Ctrl-C ends the job at the next batches; as after an error, the same call goes on from the whole shards.
 
     Raises:
         OutputError: the place holds another job or other files, another process works on the same shards, or
@@ -80,7 +86,8 @@ def run_job(place: Place, plan: Plan, open_rows: OpenRows, *, workers: int, part
         _begin(place, plan)
         place.sweep(lambda name: _is_left_over(name, part))
         mine = range(part[0], plan.shards, part[1])
-        done = _run(place, plan, open_rows, mine, workers)
+        tally = Tally(tell, rows=sum(plan.rows_of(shard)[1] for shard in mine), shards=len(mine))
+        done = _run(place, plan, open_rows, mine, workers, tally)
         return _finish(place, plan, done)
 
 
@@ -114,12 +121,14 @@ def _is_left_over(temporary: str, part: Part) -> bool:
     return part == (0, 1) or (match is not None and int(match[1]) % part[1] == part[0])
 
 
-def _run(place: Place, plan: Plan, open_rows: OpenRows, shards: range, workers: int) -> dict[int, _Shard]:
+def _run(
+    place: Place, plan: Plan, open_rows: OpenRows, shards: range, workers: int, tally: Tally
+) -> dict[int, _Shard]:
     stop = threading.Event()
     done: dict[int, _Shard] = {}
     with ThreadPoolExecutor(max(min(workers, len(shards)), 1)) as pool:
-        tasks = {pool.submit(_settle, place, plan, shard, open_rows, stop): shard for shard in shards}
         try:
+            tasks = {pool.submit(_settle, place, plan, shard, open_rows, stop, tally): shard for shard in shards}
             for task in as_completed(tasks):
                 shard = done[tasks[task]] = task.result()
                 if shard.damage:
@@ -131,18 +140,27 @@ def _run(place: Place, plan: Plan, open_rows: OpenRows, shards: range, workers: 
     return done
 
 
-def _settle(place: Place, plan: Plan, shard: int, open_rows: OpenRows, stop: threading.Event) -> _Shard:
+def _settle(
+    place: Place, plan: Plan, shard: int, open_rows: OpenRows, stop: threading.Event, tally: Tally
+) -> _Shard:
     """Keep the shard if it is whole, else build it."""
     found = verify(place, plan, shard)
     if isinstance(found, tuple):
+        tally.shard(shard, found, built=False)
         return _Shard(found, built=False, damage=None)
     place.delete(MANIFEST)  # it would speak of a shard that is not there
-    files = build(place, plan, shard, open_rows, stop)
+    files = build(place, plan, shard, open_rows, stop, tally)
+    tally.shard(shard, files, built=True)
     return _Shard(files, built=True, damage=found)
 
 
 def build(
-    place: Place, plan: Plan, shard: int, open_rows: OpenRows, stop: threading.Event | None = None
+    place: Place,
+    plan: Plan,
+    shard: int,
+    open_rows: OpenRows,
+    stop: threading.Event | None = None,
+    tally: Tally | None = None,
 ) -> tuple[File, ...]:
     """Write one shard's files and then its receipt; returns what the receipt says."""
     start, rows = plan.rows_of(shard)
@@ -157,6 +175,8 @@ def build(
                     opened[path] = _Open(temporary, put)
                 opened[path].put(batch)
                 opened[path].rows += batch.num_rows
+                if tally is not None:
+                    tally.batch(shard, opened[path].temporary, batch.num_rows)
         for path, file in sorted(opened.items()):
             size, sha = digest_of(file.temporary)
             files.append(File(path=path, shard=shard, start=start, rows=file.rows, bytes=size, sha256=sha))

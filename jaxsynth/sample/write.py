@@ -10,6 +10,7 @@ import jax
 import pyarrow as pa
 
 from jaxsynth.errors import OutputError
+from jaxsynth.progress import Show
 from jaxsynth.sample.addresses import open_place
 from jaxsynth.sample.blocks import BLOCK_ROWS
 from jaxsynth.sample.condition import Where
@@ -17,6 +18,7 @@ from jaxsynth.sample.files import single_format, write_stream
 from jaxsynth.sample.formats import checked
 from jaxsynth.sample.job import run_job
 from jaxsynth.sample.lock import Part
+from jaxsynth.sample.progress import sampling_progress
 from jaxsynth.sample.ranges import check_number
 from jaxsynth.sample.receipts import Manifest
 from jaxsynth.sample.shard_plan import SHARD_ROWS, Plan, described, described_columns
@@ -45,6 +47,7 @@ def write_rows(
     workers: int | None,
     part: Part,
     filesystem: Any,
+    progress: Show,
 ) -> Manifest:
     """What `Synthesizer.write` does, and where its arguments are told.
 
@@ -64,6 +67,7 @@ def write_rows(
         workers: most threads.
         part: of the shards.
         filesystem: that `out` is a path of.
+        progress: how to show it.
 
     Raises:
         OutputError: as `Synthesizer.write` says.
@@ -73,8 +77,9 @@ def write_rows(
     if one is not None:
         if (shard_rows, partition, tuple(part)) != (SHARD_ROWS, None, (0, 1)):
             raise OutputError(f"{os.fspath(out)!r} is one file, without shards; name a directory to have them")
-        reader = opener()(rows=rows, start=start, batch_rows=BATCH_ROWS)
-        return write_stream(reader, out, one, filesystem=filesystem, start=start)
+        with sampling_progress(show=progress) as tell:
+            reader = opener()(rows=rows, start=start, batch_rows=BATCH_ROWS)
+            return write_stream(reader, out, one, filesystem=filesystem, start=start, rows=rows, tell=tell)
     _check_partition(schema, partition)
     plan = Plan(
         model=model,
@@ -90,13 +95,15 @@ def write_rows(
         device=jax.local_devices()[0].device_kind,
     )
     place, open_rows = open_place(out, filesystem), opener()
-    return run_job(
-        place,
-        plan,
-        lambda first, count: open_rows(rows=count, start=first, batch_rows=BATCH_ROWS),
-        workers=workers or min(_MOST_WORKERS, len(os.sched_getaffinity(0))),
-        part=part,
-    )
+    with sampling_progress(show=progress) as tell:
+        return run_job(
+            place,
+            plan,
+            lambda first, count: open_rows(rows=count, start=first, batch_rows=BATCH_ROWS),
+            workers=workers or min(_MOST_WORKERS, len(os.sched_getaffinity(0))),
+            part=part,
+            tell=tell,
+        )
 
 
 def _check_sharing(shard_rows: int, workers: int | None, part: Part) -> None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-EXACT = jax.lax.Precision.HIGHEST  # of what norms are made of
+from jaxsynth.affine.columns import EXACT, products, square_sums
 
 
 class Leaf(Protocol):
@@ -22,7 +22,7 @@ class Leaf(Protocol):
         ...
 
     def squares(self, left: jax.Array) -> jax.Array:
-        """Squared norms (..., b) of left vectors (..., rows, b), seen by the parameters."""
+        """Squared norms (g, b) of left vectors (g, rows, b), seen by the parameters."""
         ...
 
     def row_squares(self, shape: tuple[int, ...]) -> jax.Array:
@@ -42,7 +42,7 @@ class Own:
 
     def squares(self, left: jax.Array) -> jax.Array:
         """See `Leaf`."""
-        return jnp.square(left).sum(-2)
+        return square_sums(left)
 
     def row_squares(self, shape: tuple[int, ...]) -> jax.Array:
         """See `Leaf`."""
@@ -69,8 +69,8 @@ class Mixed:
 
     def squares(self, left: jax.Array) -> jax.Array:
         """See `Leaf`."""
-        through = jnp.matmul(self._back, left, precision=EXACT)
-        return jnp.square(through).sum(-2) + self.share**2 * jnp.square(left).sum(-2)
+        through = products(self._back, left, EXACT)
+        return square_sums(through) + self.share**2 * square_sums(left)
 
     def row_squares(self, shape: tuple[int, ...]) -> jax.Array:
         """See `Leaf`."""

@@ -10,18 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxsynth.affine import uses
+from jaxsynth.affine.columns import products
 from jaxsynth.affine.leaves import Mixed
 from jaxsynth.affine.tape import Param, Watched, plain, used
 
 
 def by_column(weights: Param, x: jax.Array) -> jax.Array:
-    """(g, out, in) and (g, in, b) -> (g, out, b).
-
-    A few columns as products of their own: XLA runs one matrix product faster than a short batch of them.
-    """
-    w = plain(weights)
-    y = w @ x if len(x) > uses.FEW else jnp.stack([w[i] @ x[i] for i in range(len(x))])
-    return used(weights, y, uses.Product(x))
+    """(g, out, in) and (g, in, b) -> (g, out, b)."""
+    return used(weights, products(plain(weights), x), uses.Product(x))
 
 
 def by_row(weights: Param, x: jax.Array) -> jax.Array:

@@ -14,9 +14,8 @@ import numpy as np
 from jax.tree_util import register_dataclass
 from numpy.typing import NDArray
 
-from jaxsynth.affine.leaves import EXACT, Leaf
-
-FEW = 16  # columns up to which a product each beats one batched product
+from jaxsynth.affine.columns import EXACT, FEW, all_square_sums, square_sums
+from jaxsynth.affine.leaves import Leaf
 
 
 class Use(Protocol):
@@ -69,7 +68,7 @@ class _Nothing:
 
     def squares(self, leaf: Leaf, delta: jax.Array) -> jax.Array:
         del leaf
-        return jnp.square(delta).sum([i for i in range(delta.ndim) if i != self.rows % delta.ndim])
+        return all_square_sums(delta) if self.rows == -1 else jnp.square(delta).sum(1)
 
     def weighted(self, delta: jax.Array) -> jax.Array:
         return delta.sum(self.rows)
@@ -81,7 +80,7 @@ class Product(_Met):
     """(g, out, in) times x (g, in, b)."""
 
     def squares(self, leaf: Leaf, delta: jax.Array) -> jax.Array:
-        return (leaf.squares(delta) * jnp.square(self.x).sum(1)).sum(0)
+        return (leaf.squares(delta) * square_sums(self.x)).sum(0)
 
     def weighted(self, delta: jax.Array) -> jax.Array:
         if len(self.x) > FEW:
@@ -96,7 +95,7 @@ class Dot(_Met):
 
     def squares(self, leaf: Leaf, delta: jax.Array) -> jax.Array:
         del leaf
-        return (jnp.square(delta) * jnp.square(self.x).sum(1)).sum(0)
+        return (jnp.square(delta) * square_sums(self.x)).sum(0)
 
     def weighted(self, delta: jax.Array) -> jax.Array:
         return (self.x * delta[:, None]).sum(-1)

@@ -93,7 +93,7 @@ def _step(generator: Generator, codec: Codec, data: Packed, batch: int) -> dict[
         probability=batch / rows, steps=STEPS, noise_multiplier=10.0, clipping_norm=CLIP, parameters=vector.size,
         units=rows, units_bound=rows, batch_size=int(batch + 6 * batch**0.5),
     )  # fmt: skip
-    mechanism, mesh = Mechanism(event=event, rows_per_subject=1), row_mesh(batch, 1)
+    mechanism, mesh = Mechanism(event=event, rows_per_subject=1), row_mesh(batch)
     width = -(-event.batch_size // mesh.size) * mesh.size
     plain_plan = Plan(rows, batch, STEPS, 1, generator.training)
     private_plan = replace(plain_plan, batch=width)

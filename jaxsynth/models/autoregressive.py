@@ -23,6 +23,7 @@ from jaxsynth.models.conditioning import has_position
 from jaxsynth.models.draw import code_log_prob, position_log_density
 from jaxsynth.models.mixture import mixture
 from jaxsynth.models.ordered import OrderedNet
+from jaxsynth.models.row_keys import RowKeys
 
 _WAVES = 64
 _NARROW = 3  # codes of a column of two levels, one more for missing
@@ -144,12 +145,12 @@ class RowLikelihood:
         )
         return cls(config, _dropout(config.dropout, layout), _spared(net, config.steady), groups, layout, net)
 
-    def loss(self, params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
-        """Negative log-likelihood in nats under a random order, with dropout; (b,)."""
+    def loss(self, params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
+        """Negative log-likelihood in nats under a random order of all rows, with dropout of each; (b,)."""
         del progress
-        order_key, hidden_key = jax.random.split(key)
-        keep = dropout_factors(hidden_key, len(batch.codes), self.spared, self.dropout)
-        return -self.ordered_log_prob(params, batch, self._random_rank(order_key), keep)
+        order, hidden = keys.split(2)
+        keep = dropout_factors(hidden, self.spared, self.dropout)
+        return -self.ordered_log_prob(params, batch, self._random_rank(order.common), keep)
 
     def log_prob(self, params: Params, batch: Batch) -> jax.Array:
         """Log-likelihood in nats in the table's own order, (b,)."""
@@ -238,21 +239,11 @@ def _scaling(expected: jax.Array, found: jax.Array) -> jax.Array:
     return jnp.clip(jnp.log((expected + _FEW) / (found + _FEW)), -1.0, 1.0)
 
 
-def dropout_factors(key: jax.Array, rows: int, spared: np.ndarray, drop: float) -> jax.Array | float:
-    """Dropout as factors (units, rows) or 1: 0 or 1 / (1 - drop), by an integer hash of the unit and a word.
-
-    Units that are `spared` always have 1. The hash is fused into the layer; bits from JAX's own generator cost a
-    quarter of the whole step. Its two rounds of multiply and shift are those found by Wellons' search for low
-    bias ("lowbias32", 2018).
-    """
+def dropout_factors(keys: RowKeys, spared: np.ndarray, drop: float) -> jax.Array | float:
+    """Dropout as factors (units, b) or 1: 0 or 1 / (1 - drop); units that are `spared` always have 1."""
     if drop == 0:
         return 1.0
-    word = jax.random.bits(key, (2,), jnp.uint32)
-    unit, row = (jax.lax.broadcasted_iota(jnp.uint32, (len(spared), rows), i) for i in (0, 1))
-    x = (unit * np.uint32(rows) + row + word[0]) * np.uint32(0x9E3779B9) ^ word[1]
-    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-        x = (x ^ (x >> shift)) * np.uint32(factor)
-    kept = x ^ (x >> 16) >= np.uint32(drop * 2**32)
+    kept = keys.words(len(spared)) >= np.uint32(drop * 2**32)
     return jnp.where(spared[:, None], 1.0, kept.astype(jnp.float32) / (1 - drop))
 
 

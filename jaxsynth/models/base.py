@@ -13,6 +13,7 @@ import numpy as np
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed, dtype_columns
 from jaxsynth.errors import TrainingError
+from jaxsynth.models.row_keys import RowKeys
 
 Params = dict[str, Any]  # nested dicts of float32 arrays
 
@@ -47,7 +48,7 @@ class Condition(NamedTuple):
     active: jax.Array
 
 
-def _no_likelihood(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+def _no_likelihood(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
     raise TrainingError("this model has no loss an example: it is trained by its game")
 
 
@@ -60,9 +61,9 @@ class Game:
     Attributes:
         init: key -> the critic's params, which are dropped after training.
         index: all training rows -> what drawing rows from them needs, any pytree of arrays.
-        draw: (index, key, b) -> a choice and int32 (b',), the rows that answer it; b' >= b fills whole packs.
-        generate: (generator, choice, key) -> what the critic sees of rows that answer a choice, any pytree.
-        critic_loss: (critic, generated, rows, choice, key) -> float32 (packs,); packs share no rows.
+        draw: (index, keys of b rows) -> a choice and int32 (b,), the rows that answer it.
+        generate: (generator, choice, keys) -> what the critic sees of rows that answer a choice, any pytree.
+        critic_loss: (critic, generated, rows, choice, keys) -> float32 (packs,); packs share no rows.
         generator_loss: (critic, generated, choice) -> float32 (packs,).
         pack: rows that the critic judges together.
         critic_steps: steps of the critic, each on rows of its own, before each of the generator.
@@ -72,9 +73,9 @@ class Game:
 
     init: Callable[[jax.Array], Params]
     index: Callable[[Batch], Any]
-    draw: Callable[[Any, jax.Array, int], tuple[Any, jax.Array]]
-    generate: Callable[[Params, Any, jax.Array], Any]
-    critic_loss: Callable[[Params, Any, Batch, Any, jax.Array], jax.Array]
+    draw: Callable[[Any, RowKeys], tuple[Any, jax.Array]]
+    generate: Callable[[Params, Any, RowKeys], Any]
+    critic_loss: Callable[[Params, Any, Batch, Any, RowKeys], jax.Array]
     generator_loss: Callable[[Params, Any, Any], jax.Array]
     pack: int
     critic_steps: int
@@ -88,7 +89,7 @@ class PrivateGame:
 
     Attributes:
         init: key -> the critic's params, which are dropped after training.
-        generate: (generator, key, n) -> what the critic sees of n generated rows, any pytree.
+        generate: (generator, keys of n rows) -> what the critic sees of n generated rows, any pytree.
         real_loss: (critic, rows) -> float32 (b,), in which no row influences another's, and which uses the
             critic's parameters by `jaxsynth.affine` alone.
         made_loss: (critic, generated) -> float32 (n,), the critic's loss on generated rows; free.
@@ -100,7 +101,7 @@ class PrivateGame:
     """
 
     init: Callable[[jax.Array], Params]
-    generate: Callable[[Params, jax.Array, int], Any]
+    generate: Callable[[Params, RowKeys], Any]
     real_loss: Callable[[Params, Batch], jax.Array]
     made_loss: Callable[[Params, Any], jax.Array]
     generator_loss: Callable[[Params, Any], jax.Array]
@@ -119,8 +120,9 @@ class Model:
         sample: (params, key, n, condition or None) -> Batch of n rows; n is static.
         sample_block: (params, key, block, n) -> Batch, block number `block`, a traced uint32, of n unconditioned
             rows each of the stream of `key`, for models whose blocks belong together.
-        loss: (params, batch, key, progress) -> float32 (b,), one loss an example; no example influences
-            another's. `progress` in [0, 1] is the share of training done, for terms that are phased in.
+        loss: (params, batch, keys, progress) -> float32 (b,), one loss an example; no example influences
+            another's. What it draws for a row is by that row's key. `progress` in [0, 1] is the share of training
+            done, for terms that are phased in.
         game: the adversarial objective that trains it instead.
         private_game: makes what takes the game's place where training is private; sampling never asks for it.
         finish: (params, key) -> params, once after training; reads no rows.
@@ -138,7 +140,7 @@ class Model:
     init: Callable[[jax.Array], Params]
     sample: Callable[[Params, jax.Array, int, Condition | None], Batch]
     sample_block: Callable[[Params, jax.Array, jax.Array, int], Batch] | None = None
-    loss: Callable[[Params, Batch, jax.Array, jax.Array], jax.Array] = _no_likelihood
+    loss: Callable[[Params, Batch, RowKeys, jax.Array], jax.Array] = _no_likelihood
     game: Game | None = None
     private_game: Callable[[], PrivateGame] | None = None
     finish: Callable[[Params, jax.Array], Params] | None = None

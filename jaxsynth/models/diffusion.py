@@ -22,6 +22,7 @@ from jaxsynth.models.diffusion_columns import Cells, Columns
 from jaxsynth.models.diffusion_sampler import Held, Walk, nothing_held, run
 from jaxsynth.models.diffusion_schedule import Schedule, draw_times, mask_weight, scaling
 from jaxsynth.models.draw import code_log_prob, draw_codes
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.nets import JointDenoiser, apply
 
 
@@ -142,24 +143,26 @@ class _Net:
     def _keep_all(self) -> jax.Array:
         return jnp.ones((self.denoiser.depth, 1, 1))
 
-    def _keep(self, key: jax.Array, n: int, progress: jax.Array) -> jax.Array:
-        """Dropout's factors, (depth, n, 2 * width), different for every row; none once training is done."""
-        bits = jax.random.bits(key, (self.denoiser.depth, n, 2 * self.denoiser.width), jnp.uint8)
+    def _keep(self, keys: RowKeys, progress: jax.Array) -> jax.Array:
+        """Dropout's factors, (depth, b, 2 * width), different for every row; none once training is done."""
+        depth, width = self.denoiser.depth, 2 * self.denoiser.width
+        bits = keys.each(lambda key: jax.random.bits(key, (depth, width), jnp.uint8)).swapaxes(0, 1)
         share = round(256 * self.dropout)
         kept = jnp.where(bits < share, 0.0, 256 / (256 - share))
         return jnp.where(progress < 1, kept, 1.0)
 
-    def loss(self, params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    def loss(self, params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
         """Weighted cross-entropy of masked codes and squared errors of numbers, (b,)."""
-        keys = jax.random.split(key, 5)
-        cells = self.columns.encode(batch, keys[0])
-        time = draw_times(keys[1], len(batch.codes))
-        masked = jax.random.uniform(keys[2], cells.codes.shape) < time[:, None]
-        noise = jax.random.normal(keys[3], cells.numbers.shape)
+        d, v = len(self.columns.specs), len(self.columns.numeric)
+        place, when, mask, number, drop = keys.split(5)
+        cells = self.columns.encode(batch, place.each(lambda key: jax.random.uniform(key, (v,))))
+        time = draw_times(when)
+        masked = mask.each(lambda key: jax.random.uniform(key, (d,))) < time[:, None]
+        noise = number.each(lambda key: jax.random.normal(key, (v,)))
         sigma = self.schedule.sigma(time)[:, None]
         walk = Walk(cells.codes, masked, cells.numbers + sigma * noise)
         absent = self._absent(walk)
-        keep = self._keep(keys[4], len(time), progress)
+        keep = self._keep(drop, progress)
         logits, output = self._network(params, walk, absent, sigma[:, 0], keep)
         scale = scaling(sigma)
         error = output - (cells.numbers - scale.skip * walk.numbers) / scale.out
@@ -207,7 +210,8 @@ class _Net:
         return _imposed(self.columns.decode(Cells(walk.codes, walk.numbers)), decided, condition, self.layout)
 
     def _hold(self, decided: Batch, condition: Condition, key: jax.Array) -> Held:
-        cells = self.columns.encode(decided, key)
+        inside = jax.random.uniform(key, (len(decided.codes), len(self.columns.numeric)))
+        cells = self.columns.encode(decided, inside)
         plain, numeric = (
             condition.active[np.array(i, np.int64)] for i in (self.columns.plain, self.columns.numeric)
         )

@@ -139,13 +139,12 @@ class Columns:
             tables=Tables.make(numbers, special),
         )
 
-    def encode(self, batch: Batch, key: jax.Array) -> Cells:
-        """Rows as they diffuse; the key dequantises exact codes and fills numbers that are in a special state."""
+    def encode(self, batch: Batch, inside: jax.Array) -> Cells:
+        """Rows as they diffuse; uniforms (b, v) dequantise exact codes and fill numbers in a special state."""
         codes = batch.codes[:, np.array(self.plain, np.int64)]
         if not self.numeric:
             return Cells(codes, jnp.zeros((len(codes), 0)))
         own = batch.codes[:, np.array(self.numeric)]
-        inside = jax.random.uniform(key, own.shape)
         place = self._place(own, batch.positions, inside)
         column = np.arange(len(self.numeric))
         states = jnp.asarray(self.tables.state_of)[column, own]

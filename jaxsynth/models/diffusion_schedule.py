@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxsynth.models.row_keys import GOLDEN, RowKeys
+
 _SOFTEST = 0.02  # times below weigh like this one: 1 / t is unbounded, and hardly a code is masked there
 
 
@@ -75,9 +77,14 @@ def mask_weight(time: jax.Array) -> jax.Array:
     return 1.0 / jnp.maximum(time, _SOFTEST)
 
 
-def draw_times(key: jax.Array, n: int) -> jax.Array:
-    """One time a row, (n,): each uniform on [0, 1), together evenly spread, which quietens the gradient."""
-    return (jnp.arange(n) / n + jax.random.uniform(key)) % 1.0
+def draw_times(keys: RowKeys) -> jax.Array:
+    """One time a row, (b,): each uniform on [0, 1), together evenly spread, which quietens the gradient.
+
+    Multiples of the golden ratio from a random start are spread evenly whatever their number.
+    """
+    start = jax.random.bits(keys.common, (), jnp.uint32)
+    turns = keys.place.astype(jnp.uint32) * GOLDEN + start  # of 2**32 each
+    return (turns >> 8).astype(jnp.float32) * 2.0**-24
 
 
 def draw_reveals(key: jax.Array, n: int, columns: int) -> jax.Array:

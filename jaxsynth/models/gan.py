@@ -26,6 +26,7 @@ from jaxsynth.models.draw import draw_codes, resample
 from jaxsynth.models.gan_choice import Choice, Choices, RowIndex
 from jaxsynth.models.gan_features import Features, one_hots
 from jaxsynth.models.gan_pairs import PairCritic
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.nets import LeakyMLP, SlotDense, TableHeads, apply
 
 _EMBEDDING = 32  # size of a slot's embedding
@@ -176,33 +177,35 @@ class _Net:
             "judge": self.judge.init(judge_key, jnp.zeros((1, self.config.critic[0])))["params"],
         }
 
-    def draw(self, index: RowIndex, key: jax.Array, n: int) -> tuple[Choice, jax.Array]:
-        """Choices and rows that answer them, for whole packs."""
-        packs = -(-n // self.config.pack)
-        return self.choices.draw_rows(index, key, packs * self.config.pack, self.config.balance)
+    def draw(self, index: RowIndex, keys: RowKeys) -> tuple[Choice, jax.Array]:
+        """Choices and rows that answer them."""
+        return self.choices.draw_rows(index, keys, self.config.balance)
 
-    def generate(self, params: Params, choice: Choice, key: jax.Array) -> jax.Array:
+    def generate(self, params: Params, choice: Choice, keys: RowKeys) -> jax.Array:
         """Features (packs, f) of drawn codes, with the gradient of their probabilities."""
-        noise_key, code_key = jax.random.split(key)
-        n = len(choice.slot)
-        logits = self._logits(params, jax.random.normal(noise_key, (n, self.config.latent)), choice)
-        chances = [jax.nn.softmax(own, axis=1) for own in logits]
-        codes = self._answer(jax.lax.stop_gradient(chances), choice, code_key)
+        return self._packed(self._made(params, choice, keys))
+
+    def _made(self, params: Params, choice: Choice, keys: RowKeys) -> jax.Array:
+        """The same row by row, (b, f)."""
+        noise, place = keys.split(2)
+        z = noise.each(lambda key: jax.random.normal(key, (self.config.latent,)))
+        uniforms = place.each(lambda key: jax.random.uniform(key, (len(self.layout),))).T
+        chances = [jax.nn.softmax(own, axis=1) for own in self._logits(params, z, choice)]
+        codes = self._answer(jax.lax.stop_gradient(chances), choice, uniforms)
         parts = []
         for group, p in zip(self.groups, chances, strict=True):
             soft = jnp.where(_asked(group, choice)[:, None], 0.0, p)
             parts.append(one_hots(group, codes) + soft - jax.lax.stop_gradient(soft))
-        return self._packed(self.features.of_probabilities(parts))
+        return self.features.of_probabilities(parts)
 
-    def generate_freely(self, params: Params, key: jax.Array, n: int) -> jax.Array:
-        """The same for n rows, each a pack of its own, that nothing is asked of."""
-        packs = -(-n // self.config.pack)
-        choice_key, own_key = jax.random.split(key)
-        made = self.generate(params, self.choices.draw(choice_key, packs * self.config.pack), own_key)
-        return made.reshape(packs * self.config.pack, -1)[:n]
+    def generate_freely(self, params: Params, keys: RowKeys) -> jax.Array:
+        """Features (b, f) of rows that nothing is asked of."""
+        column, level, own = keys.split(3)
+        choice = self.choices.picked(column.each(jax.random.uniform), level.each(jax.random.uniform))
+        return self._made(params, choice, own)
 
     def critic_loss(
-        self, critic: Params, made: jax.Array, rows: Batch, choice: Choice, key: jax.Array
+        self, critic: Params, made: jax.Array, rows: Batch, choice: Choice, keys: RowKeys
     ) -> jax.Array:
         """Score of generated rows over that of real ones, and the gradient penalty; (packs,)."""
         real = self._packed(self.features.of_codes(rows.codes))
@@ -211,7 +214,7 @@ class _Net:
         scores = self._judge(critic, both)
         # What lies between a made and a real pack lies between their first layers' outputs: that layer is linear.
         made_in, real_in = jnp.split(both, 2)
-        mix = jax.random.uniform(key, (len(real), 1))
+        mix = self._packed(keys.each(jax.random.uniform))[:, :1]  # by a pack's first row
         between = jax.grad(lambda x: self._judge(critic, x).sum())(real_in + mix * (made_in - real_in))
         _, back = jax.vjp(lambda x: apply(self.meet, critic["meet"], x, slots), made)
         norm = jnp.sqrt(jnp.square(back(between)[0]).sum(1) + 1e-12)
@@ -234,9 +237,8 @@ class _Net:
         logits, _ = apply(self.heads, params["heads"], hidden)
         return list(logits)
 
-    def _answer(self, chances: list[jax.Array], choice: Choice, key: jax.Array) -> jax.Array:
-        """Codes (b, columns): the level asked for, and drawn in the other columns."""
-        uniforms = jax.random.uniform(key, (len(self.layout), len(choice.slot)))
+    def _answer(self, chances: list[jax.Array], choice: Choice, uniforms: jax.Array) -> jax.Array:
+        """Codes (b, columns): the level asked for, and drawn by uniforms (columns, b) in the other columns."""
         drawn = draw_codes(uniforms, self.groups, chances)
         asked = choice.column[:, None] == np.arange(len(self.layout))
         return jnp.where(asked, choice.level[:, None], drawn)
@@ -263,7 +265,7 @@ class _Net:
             z, choice = self._conditioned(params, latent_key, n, condition)
         logits = self._logits(params, z, choice)
         chances = [probabilities(g, own, condition) for g, own in zip(self.groups, logits, strict=True)]
-        codes = self._answer(chances, choice, code_key)
+        codes = self._answer(chances, choice, jax.random.uniform(code_key, (len(self.layout), n)))
         low, high = position_limits(self.layout, codes, condition)
         u = jax.random.uniform(position_key, low.shape)
         positions = jnp.clip(low + (high - low) * u, 0.0, 1.0 - 2.0**-24)

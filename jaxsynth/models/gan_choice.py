@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.models.base import Batch, Condition
 from jaxsynth.models.draw import invert
+from jaxsynth.models.row_keys import RowKeys
 
 _UNSEEN = 1e-9  # frequency of an allowed level that the training rows do not have
 
@@ -89,37 +90,39 @@ class Choices:
         Under a condition the column is one of the conditioned ones if any of them can be chosen, and the
         level is an allowed one.
         """
-        if not len(self.columns):
-            return self._none(n)
         column_key, level_key = jax.random.split(key)
+        return self.picked(jax.random.uniform(column_key, (n,)), jax.random.uniform(level_key, (n,)), condition)
+
+    def picked(self, column: jax.Array, level: jax.Array, condition: Condition | None = None) -> Choice:
+        """The same by uniforms (n,) each."""
+        if not len(self.columns):
+            return self._none(len(column))
         share = jnp.asarray(self.share)
         among = jnp.ones(len(self.columns))
         if condition is not None:
             among = condition.active[self.columns].astype(jnp.float32)
             among = jnp.where(among.any(), among, 1.0)
             share = jnp.where(condition.active[self.columns][:, None], self._allowed(condition), share)
-        which = _pick(column_key, jnp.broadcast_to(among[:, None], (len(among), n)))
-        return self._choice(which, _pick(level_key, share.T[:, which]))
+        which = _pick(column, jnp.broadcast_to(among[:, None], (len(among), len(column))))
+        return self._choice(which, _pick(level, share.T[:, which]))
 
-    def draw_rows(self, index: RowIndex, key: jax.Array, n: int, power: float) -> tuple[Choice, jax.Array]:
+    def draw_rows(self, index: RowIndex, keys: RowKeys, power: float) -> tuple[Choice, jax.Array]:
         """Training by sampling: a column uniformly, a level by a power of its frequency, a row uniformly.
 
         Args:
             index: of the training rows.
-            key: for all three draws.
-            n: how many.
+            keys: of as many choices.
             power: 1 draws levels as they occur, 0 all levels alike.
         """
-        column_key, level_key, row_key = jax.random.split(key, 3)
-        bits = jax.random.bits(row_key, (n,), jnp.uint32)
+        column, level, row = keys.split(3)
         if not len(self.columns):
-            return self._none(n), (bits % index.rows.astype(jnp.uint32)).astype(jnp.int32)
+            return self._none(len(keys.place)), _below(row, index.rows)
         counts = jnp.diff(index.start, axis=1)
         weight = jnp.where(counts > 0, jnp.maximum(counts, 1).astype(jnp.float32) ** power, 0.0)
-        which = jax.random.randint(column_key, (n,), 0, len(self.columns))
-        level = _pick(level_key, weight.T[:, which])
-        inside = (bits % counts[which, level].astype(jnp.uint32)).astype(jnp.int32)
-        return self._choice(which, level), index.order[which, index.start[which, level] + inside]
+        which = _below(column, jnp.asarray(len(self.columns)))
+        own = _pick(level.each(jax.random.uniform), weight.T[:, which])
+        place = index.start[which, own] + _below(row, counts[which, own])
+        return self._choice(which, own), index.order[which, place]
 
     def _allowed(self, condition: Condition) -> jax.Array:
         """Frequencies (c, m) within the condition; allowed levels without training rows stay possible."""
@@ -135,6 +138,11 @@ class Choices:
         return Choice(zero - 1, zero, zero)
 
 
-def _pick(key: jax.Array, weight: jax.Array) -> jax.Array:
-    """One entry a column of `weight` (m, n), in proportion to it."""
-    return invert(jax.random.uniform(key, weight.shape[1:]), weight).astype(jnp.int32)
+def _below(keys: RowKeys, most: jax.Array) -> jax.Array:
+    """A number from 0 to below `most`, () or (n,), a row; int32 (n,)."""
+    return (keys.each(jax.random.bits) % most.astype(jnp.uint32)).astype(jnp.int32)
+
+
+def _pick(uniforms: jax.Array, weight: jax.Array) -> jax.Array:
+    """One entry a column of `weight` (m, n), in proportion to it, by uniforms (n,)."""
+    return invert(uniforms, weight).astype(jnp.int32)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxsynth.errors import TrainingError
 from jaxsynth.models.base import Batch, Condition, Model, Params
 from jaxsynth.models.draw import resample
+from jaxsynth.models.row_keys import RowKeys
 
 _SHARES = 16  # of conditioned rows, each from one network
 _DRAWS = 256  # by which a network says how likely a condition is
@@ -62,11 +63,11 @@ class _Mixture:
         """Each network starts from a key of its own."""
         return dict(jax.vmap(self.member.init)(jax.random.split(key, self.count)))
 
-    def loss(self, params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    def loss(self, params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
         """Mean of the networks' own losses, (b,), each with draws of its own."""
         total = jnp.zeros(len(batch.codes))
-        for i, own_key in enumerate(jax.random.split(key, self.count)):
-            total += self.member.loss(jax.tree.map(lambda a, i=i: a[i], params), batch, own_key, progress)
+        for i, own in enumerate(keys.split(self.count)):
+            total += self.member.loss(jax.tree.map(lambda a, i=i: a[i], params), batch, own, progress)
         return total / self.count
 
     def log_prob(self, params: Params, batch: Batch) -> jax.Array:

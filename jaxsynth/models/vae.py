@@ -22,6 +22,7 @@ from jaxsynth.models import native_decoder
 from jaxsynth.models.base import Batch, Condition, Model, Params, Training, training_of
 from jaxsynth.models.conditioning import has_position, log_inside, position_limits, probabilities
 from jaxsynth.models.draw import code_log_prob, draw_codes, draw_positions, position_log_density, resample
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.models.uniforms import normals, spread_uniforms
 from jaxsynth.nets import MLP, TableEmbed, TableHeads, apply
 
@@ -115,12 +116,12 @@ class _Net:
             "heads": self.heads.init(keys[3], hidden)["params"],
         }
 
-    def loss(self, params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    def loss(self, params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
         """Negative evidence bound in nats, (b,); the divergence is phased in over the first part."""
         x = apply(self.embed, params["embed"], batch.codes, batch.positions)
         mean, spread = jnp.split(apply(self.encoder, params["encoder"], x), 2, axis=1)
         log_std = jnp.clip(spread + _FIRST_LOG_STD, -6.0, 3.0)
-        noise = jax.random.normal(key, mean.shape)
+        noise = keys.each(lambda key: jax.random.normal(key, (self.latent,)))
         logits, tilts = self._decode(params, mean + jnp.exp(log_std) * noise)
         divergence = 0.5 * (jnp.square(mean) + jnp.exp(2 * log_std) - 1).sum(1) - log_std.sum(1)
         return (

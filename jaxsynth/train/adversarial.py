@@ -14,9 +14,10 @@ from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.models import Params
 from jaxsynth.models.base import Game, to_batch
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.train.flat import Flat
 from jaxsynth.train.plan import Plan
-from jaxsynth.train.steps import Opponent, State, Turn, averaged, direction, over_devices, slope
+from jaxsynth.train.steps import AXIS, Opponent, State, Turn, averaged, direction, over_devices, row_keys, slope
 
 
 class _Drawn(NamedTuple):
@@ -24,8 +25,8 @@ class _Drawn(NamedTuple):
 
     choice: Any
     order: jax.Array
-    make_key: jax.Array
-    loss_key: jax.Array
+    make_keys: RowKeys
+    loss_keys: RowKeys
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +38,12 @@ class Adversarial:
         layout: of the rows.
         plan: sizes and schedule.
         restore: vector -> the generator's params.
-        share: rows of a batch on each device.
     """
 
     game: Game
     layout: tuple[CodeSpec, ...]
     plan: Plan
     restore: Callable[[jax.Array], Params]
-    share: int
 
     def start(self, vector: jax.Array, key: jax.Array) -> State:
         """See `Stepper`; the key draws the critic's initial parameters."""
@@ -72,7 +71,7 @@ class Adversarial:
 
         def again(critic: Opponent, own: jax.Array) -> tuple[Opponent, jax.Array]:
             drawn = self._draw(resident, own)
-            made = self.game.generate(generator, drawn.choice, drawn.make_key)
+            made = self.game.generate(generator, drawn.choice, drawn.make_keys)
             return self._critic_step(rows, critic, made, drawn, turn.rate)
 
         critic, losses = state.opponent, jnp.zeros(0)
@@ -80,7 +79,7 @@ class Adversarial:
             critic, losses = jax.lax.scan(again, critic, jnp.stack(earlier))
         # The generator is judged by the rows of the critic's last step, which are generated already.
         drawn = self._draw(resident, key)
-        made, back = jax.vjp(lambda p: self.game.generate(p, drawn.choice, drawn.make_key), generator)
+        made, back = jax.vjp(lambda p: self.game.generate(p, drawn.choice, drawn.make_keys), generator)
         critic, loss = self._critic_step(rows, critic, made, drawn, turn.rate)
         grads = over_devices(back(self._blame(critic, made, drawn.choice))[0])
         updates, optimiser = self._optimiser.update(grads, state.optimiser, state.params)
@@ -90,15 +89,17 @@ class Adversarial:
         return state, jnp.append(losses, loss).mean()
 
     def _draw(self, resident: Any, key: jax.Array) -> _Drawn:
-        draw_key, make_key, loss_key = jax.random.split(key, 3)
-        return _Drawn(*self.game.draw(resident, draw_key, self.share), make_key, loss_key)
+        packs = -(-self.plan.batch // self.game.pack)
+        keys = row_keys(key, packs // jax.lax.axis_size(AXIS) * self.game.pack)
+        draw_keys, make_keys, loss_keys = keys.split(3)
+        return _Drawn(*self.game.draw(resident, draw_keys), make_keys, loss_keys)
 
     def _critic_step(
         self, rows: Packed, critic: Opponent, made: Any, drawn: _Drawn, rate: jax.Array
     ) -> tuple[Opponent, jax.Array]:
         real = to_batch(self.layout, jax.tree.map(lambda a: a[drawn.order], rows))
         loss, grads = slope(
-            lambda p: self.game.critic_loss(p, made, real, drawn.choice, drawn.loss_key).mean(),
+            lambda p: self.game.critic_loss(p, made, real, drawn.choice, drawn.loss_keys).mean(),
             self._restore_critic(critic.params),
         )
         updates, optimiser = self._optimiser.update(grads, critic.optimiser, critic.params)

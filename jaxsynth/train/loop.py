@@ -20,7 +20,7 @@ from jaxsynth.models import Model, Params, Training
 from jaxsynth.train.adversarial import Adversarial
 from jaxsynth.train.course import Best, Course, History
 from jaxsynth.train.flat import Flat
-from jaxsynth.train.mesh import WHOLE, everywhere, row_mesh
+from jaxsynth.train.mesh import WHOLE, placed, row_mesh
 from jaxsynth.train.plan import Plan, make_plan, split_rows
 from jaxsynth.train.scoring import Scoring, make_scoring, take
 from jaxsynth.train.steps import AXIS, Draws, Likelihood, State, Step, Stepper, Turn, schedule
@@ -67,16 +67,16 @@ def train(
     """
     kept, held = split_rows(len(data.positions), training, seed)
     plan = make_plan(len(kept), training)
-    mesh = row_mesh(plan.batch, model.game.pack if model.game else 1)
+    mesh = row_mesh(-(-plan.batch // (model.game.pack if model.game else 1)))
     own, held_rows = take(data, kept), take(data, held)
-    rows = jax.device_put(own, everywhere(mesh))
+    rows = placed(own, mesh)
     init_key, run_key, eval_key = jax.random.split(jax.random.key(seed), 3)
     scoring = make_scoring(model, layout, plan, held_rows, own, eval_key)
     start = jax.jit(model.init)(init_key)
     flat = Flat.like(start)
-    stepper = make_stepper(model, layout, plan, flat, plan.batch // mesh.size)
+    stepper = make_stepper(model, layout, plan, flat)
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
-    state, run_key, resident = jax.device_put((state, run_key, stepper.resident(rows)), everywhere(mesh))
+    state, run_key, resident = placed((state, run_key, stepper.resident(rows)), mesh)
     runner = Runner(plan, mesh, flat, stepper)
     best = Course.start(plan, state).best
     try:
@@ -110,11 +110,11 @@ def finished(model: Model, scoring: Scoring, flat: Flat, best: Best, init_key: j
     return dict(jax.device_get(params))
 
 
-def make_stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, share: int) -> Stepper:
-    """The kind of step that trains a model, on `share` rows of a batch a device."""
+def make_stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat) -> Stepper:
+    """The kind of step that trains a model."""
     if model.game is None:
         return Likelihood(model, layout, plan, flat.restore)
-    return Adversarial(model.game, layout, plan, flat.restore, share)
+    return Adversarial(model.game, layout, plan, flat.restore)
 
 
 def _chunks(
@@ -148,8 +148,9 @@ class Runner:
     @partial(compiled, static_argnums=0, donate_argnums=1)
     def epoch(self, state: State, data: tuple[Packed, Any], key: jax.Array) -> tuple[State, jax.Array]:
         """One chunk of steps; returns the new state and the mean loss."""
-        order = cast(Stepper, self.stepper).order(jax.random.fold_in(key, state.step))
-        return self._steps(state, data, key, Draws(order, None))
+        order_key, step_key = jax.random.split(key)
+        order = cast(Stepper, self.stepper).order(jax.random.fold_in(order_key, state.step))
+        return self._steps(state, data, step_key, Draws(order, None))
 
     @partial(compiled, static_argnums=0, donate_argnums=1)
     def epoch_of(
@@ -183,9 +184,8 @@ def take_steps(
 ) -> tuple[State, jax.Array]:
     """All steps of a chunk on one device's share of each batch; the new state and the mean loss."""
     # Keys for the whole chunk at once: in the loop they would cost as much as a layer.
-    device_key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
     numbers = state.step + jnp.arange(len(order))
-    keys = jax.vmap(partial(jax.random.fold_in, device_key))(numbers)
+    keys = jax.vmap(partial(jax.random.fold_in, key))(numbers)
     turns = Turn(order, keys, jax.vmap(schedule(plan))(numbers), noise)
     state, losses = jax.lax.scan(partial(stepper.step, *data), state, turns)
     return state, losses.mean()

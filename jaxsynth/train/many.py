@@ -141,7 +141,7 @@ class _Fits:
         """For fits of `rows` rows, `size` of them at once."""
         plan = make_plan(len(split_rows(rows, training, 0)[0]), training)
         flat = Flat.of(model.init)
-        stepper = make_stepper(model, layout, plan, flat, plan.batch)
+        stepper = make_stepper(model, layout, plan, flat)
         programs = SideBySide.make(plan, stepper, data, size)
         return cls(model, layout, data, training, plan, flat, stepper, programs, jax.jit(model.init))
 

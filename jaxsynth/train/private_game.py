@@ -13,12 +13,13 @@ from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.models import Params
 from jaxsynth.models.base import PrivateGame
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.privacy import ghost
 from jaxsynth.train.flat import Flat
 from jaxsynth.train.mechanism import Mechanism
 from jaxsynth.train.plan import Plan
 from jaxsynth.train.private_steps import gathered
-from jaxsynth.train.steps import AXIS, Opponent, State, Turn, averaged, direction, joined, over_devices
+from jaxsynth.train.steps import AXIS, Opponent, State, Turn, averaged, direction, row_keys, summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class PrivateAdversarial:
         plan: sizes and schedule.
         restore: vector -> the generator's params.
         mechanism: what a step of the critic releases.
-        made: rows generated for a step, on each device.
+        made: rows generated for a step, on all devices together.
     """
 
     game: PrivateGame
@@ -69,10 +70,13 @@ class PrivateAdversarial:
             carry: tuple[jax.Array, optax.OptState], key: jax.Array
         ) -> tuple[tuple[jax.Array, optax.OptState], None]:
             vector, moments = carry
-            grads = jax.grad(
-                lambda p: self.game.generator_loss(judge, self.game.generate(p, key, self.made)).mean()
-            )(self.restore(vector))
-            updates, moments = self._optimiser.update(over_devices(grads), moments, vector)
+            keys, weight = self._made(key)
+
+            def loss(p: Params) -> jax.Array:
+                return (weight * self.game.generator_loss(judge, self.game.generate(p, keys))).sum()
+
+            grads = summed(jax.grad(loss)(self.restore(vector))) / self.made
+            updates, moments = self._optimiser.update(grads, moments, vector)
             return (vector - turn.rate * updates, moments), None
 
         keys = jax.random.split(generator_key, self.game.generator_steps)
@@ -93,13 +97,18 @@ class PrivateAdversarial:
         clip = self.mechanism.row_clip
         batch, weight = gathered(self.layout, rows, slots, order)
         total, _ = ghost.clipped_sum(lambda p: self.game.real_loss(p, batch), params, weight, clip)
-        whole = jax.lax.psum(joined(jax.tree.leaves(total)), AXIS)  # type: ignore[no-untyped-call]
         # Generated rows are free, but clipped alike: else they would outweigh the real ones.
-        made = self.game.generate(generator, key, self.made)
-        free, _ = ghost.clipped_sum(lambda p: self.game.made_loss(p, made), params, jnp.ones(self.made), clip)
-        grads = self.mechanism.mean(whole, noise) + over_devices(free) / self.made
+        keys, weight = self._made(key)
+        made = self.game.generate(generator, keys)
+        free, _ = ghost.clipped_sum(lambda p: self.game.made_loss(p, made), params, weight, clip)
+        grads = self.mechanism.mean(summed(total), noise) + summed(free) / self.made
         # Gradient steps with as much decay: the critic forgets, so that noise averages and nothing grows.
         return Opponent(critic.params - self.game.critic_rate * (grads + critic.params), ())
+
+    def _made(self, key: jax.Array) -> tuple[RowKeys, jax.Array]:
+        """Keys of the rows that a device generates, and float32 weights: 0 for those that make shares even."""
+        keys = row_keys(key, -(-self.made // jax.lax.axis_size(AXIS)))
+        return keys, (keys.place < self.made).astype(jnp.float32)
 
     @property
     def _restore_critic(self) -> Callable[[jax.Array], Params]:

@@ -21,13 +21,13 @@ from jaxsynth.privacy.randomness import Randomness
 from jaxsynth.train.flat import Flat
 from jaxsynth.train.loop import Progress, Runner
 from jaxsynth.train.mechanism import Mechanism
-from jaxsynth.train.mesh import everywhere, row_mesh
+from jaxsynth.train.mesh import everywhere, local_mesh
 from jaxsynth.train.plan import Plan
 from jaxsynth.train.private_game import PrivateAdversarial
 from jaxsynth.train.private_steps import PrivateLikelihood
 from jaxsynth.train.steps import Draws, Likelihood, State, Step
 
-_MADE = 2048  # rows that a generator makes for a step of a game, on each device
+_MADE = 2048  # rows that a generator makes for a step of a game at most
 _CHUNKS = 20  # reports in a run
 _NUMBERS = 1 << 24  # of noise in a chunk at most
 
@@ -97,9 +97,9 @@ def prepare(
     mechanism = Mechanism(event=event, rows_per_subject=units.shape[1], sums_a_step=sums, threefry=threefry)
     start = jax.jit(model.init)(init_key)
     flat = Flat.like(start)
-    mesh = row_mesh(max(1, int(mechanism.expected)), 1)
+    mesh = local_mesh(int(mechanism.expected))  # noise and batches are this process's own
     plan = _plan(event, mechanism, training, devices=mesh.size)
-    stepper = _stepper(model, layout, plan, flat, mechanism, -(-max(1, int(mechanism.expected)) // mesh.size))
+    stepper = _stepper(model, layout, plan, flat, mechanism)
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
     key = jax.random.wrap_key_data(jnp.asarray(randomness.key_words()))
     state, key, rows, slots = jax.device_put((state, key, _never_empty(data), _slots(units)), everywhere(mesh))
@@ -121,12 +121,10 @@ def _draws(mechanism: Mechanism, randomness: Randomness, *, steps: int, units: i
     return Draws(order, noise) if sums > 1 else Draws(order[..., 0], noise[:, 0])
 
 
-def _stepper(
-    model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, mechanism: Mechanism, share: int
-) -> Step:
+def _stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, mechanism: Mechanism) -> Step:
     if model.private_game is None:
         return PrivateLikelihood(Likelihood(model, layout, plan, flat.restore), mechanism)
-    made = min(share, _MADE)
+    made = min(max(1, int(mechanism.expected)), _MADE)
     return PrivateAdversarial(model.private_game(), layout, plan, flat.restore, mechanism, made)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +15,10 @@ from jaxsynth.codec.packed import Packed
 from jaxsynth.errors import PrivacyWarning
 from jaxsynth.models import Batch, Model, Params
 from jaxsynth.models.base import to_batch
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.privacy import ghost, per_example
 from jaxsynth.train.mechanism import Mechanism
-from jaxsynth.train.steps import AXIS, Likelihood, State, Turn, joined
+from jaxsynth.train.steps import AXIS, Likelihood, State, Turn, joined, row_keys
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,8 @@ class PrivateLikelihood:
         batch, weight = gathered(self.plain.layout, rows, slots, turn.order)
         progress = state.step / self.plain.plan.total_steps
         params = self.plain.restore(state.params)
-        total = clipped(self.plain.model, params, batch, weight, turn.key, progress, self.mechanism.row_clip)
+        keys = row_keys(turn.key, len(weight))
+        total = clipped(self.plain.model, params, batch, weight, keys, progress, self.mechanism.row_clip)
         return jax.lax.psum(total, AXIS)  # type: ignore[no-untyped-call, no-any-return]
 
 
@@ -65,7 +66,7 @@ def clipped(
     params: Params,
     batch: Batch,
     weight: jax.Array,
-    key: jax.Array,
+    keys: RowKeys,
     progress: jax.Array,
     clip: float,
 ) -> jax.Array:
@@ -75,17 +76,18 @@ def clipped(
     as all places draw alike from secret randomness, it might as well have been drawn by the example.
     """
     try:
-        total, _ = ghost.clipped_sum(lambda p: model.loss(p, batch, key, progress), params, weight, clip)
+        total, _ = ghost.clipped_sum(lambda p: model.loss(p, batch, keys, progress), params, weight, clip)
     except WatchError as error:
         warnings.warn(
             f"gradients are clipped example by example, which is slow: {error}", PrivacyWarning, stacklevel=2
         )
-        examples = batch, jax.random.split(key, len(weight))
-        loss = partial(_loss_of_one, model, progress)
-        total, _ = per_example.clipped_sum(loss, params, examples, weight, clip)
+        loss = partial(_loss_of_one, model, progress, keys.common)
+        total, _ = per_example.clipped_sum(loss, params, (batch, keys.place), weight, clip)
     return joined(jax.tree.leaves(total))
 
 
-def _loss_of_one(model: Model, progress: jax.Array, params: Params, example: Any) -> jax.Array:
-    row, key = example
-    return model.loss(params, jax.tree.map(lambda a: a[None], row), key, progress)[0]
+def _loss_of_one(
+    model: Model, progress: jax.Array, common: jax.Array, params: Params, example: tuple[Batch, jax.Array]
+) -> jax.Array:
+    row, place = jax.tree.map(lambda a: a[None], example)
+    return model.loss(params, row, RowKeys(common, place), progress)[0]

@@ -20,6 +20,7 @@ from jaxsynth.codec.packed import Packed
 from jaxsynth.devices import compiled_ahead
 from jaxsynth.models import Model, Params
 from jaxsynth.models.base import to_batch
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.train.plan import Plan
 
 _BLOCK = 256  # rows computed at once
@@ -165,7 +166,8 @@ def _mean_loss(
 
     def one(i: jax.Array) -> jax.Array:
         part = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, i * size, size), rows)
-        return model.loss(params, to_batch(layout, part), jax.random.fold_in(key, i), jnp.ones(())).mean()
+        keys = RowKeys(key, i * size + jnp.arange(size))
+        return model.loss(params, to_batch(layout, part), keys, jnp.ones(())).mean()
 
     losses: jax.Array = jax.lax.map(one, jnp.arange(count // size))
     return losses.mean()

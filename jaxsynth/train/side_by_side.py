@@ -81,8 +81,9 @@ class SideBySide:
         """The fits of one device."""
 
         def one(state: State, own: jax.Array, index: Any, key: jax.Array) -> tuple[State, jax.Array]:
-            order = self.stepper.order(jax.random.fold_in(key, state.step))
-            return take_steps(self.plan, self.stepper, state, (_gathered(data, own), index), key, order)
+            order_key, step_key = jax.random.split(key)
+            order = self.stepper.order(jax.random.fold_in(order_key, state.step))
+            return take_steps(self.plan, self.stepper, state, (_gathered(data, own), index), step_key, order)
 
         fits = (states, which, resident, keys)
         if len(which) > 1:

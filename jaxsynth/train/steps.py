@@ -15,6 +15,7 @@ from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.models import Model, Params, Training
 from jaxsynth.models.base import to_batch
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.train.plan import Plan
 
 AXIS = "rows"  # of the device mesh
@@ -51,7 +52,7 @@ class Turn(NamedTuple):
 
     Attributes:
         order: int32 (batch,) or (0,), see `Stepper.order`.
-        key: for the loss's own draws, one a device.
+        key: for the loss's own draws, the same on all devices.
         rate: float32, the learning rate.
         noise: what private training adds, see `Draws`.
     """
@@ -137,10 +138,9 @@ class Likelihood:
         """See `Stepper`."""
         del resident
         batch = to_batch(self.layout, jax.tree.map(lambda a: a[turn.order], rows))
+        keys = row_keys(turn.key, len(turn.order))
         progress = state.step / self.plan.total_steps
-        loss, grads = slope(
-            lambda p: self.model.loss(p, batch, turn.key, progress).mean(), self.restore(state.params)
-        )
+        loss, grads = slope(lambda p: self.model.loss(p, batch, keys, progress).mean(), self.restore(state.params))
         return self.descended(state, grads, turn.rate), loss
 
     def descended(self, state: State, grads: jax.Array, rate: jax.Array) -> State:
@@ -172,6 +172,11 @@ def averaged(state: State, params: jax.Array, plan: Plan) -> jax.Array:
     return state.average + (1 - decay) * (params - state.average)
 
 
+def row_keys(key: jax.Array, share: int) -> RowKeys:
+    """Keys of the rows of a batch that this device has, `share` of them as each device has."""
+    return RowKeys(key, jax.lax.axis_index(AXIS) * share + jnp.arange(share))
+
+
 def slope(loss: Callable[[Params], jax.Array], params: Params) -> tuple[jax.Array, jax.Array]:
     """The loss and its gradient as a vector, both means over the devices."""
     value, grads = jax.value_and_grad(loss)(params)
@@ -182,6 +187,11 @@ def slope(loss: Callable[[Params], jax.Array], params: Params) -> tuple[jax.Arra
 def over_devices(tree: Any) -> jax.Array:
     """The mean over the devices of the leaves, end to end."""
     return jax.lax.pmean(joined(jax.tree.leaves(tree)), AXIS)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def summed(tree: Any) -> jax.Array:
+    """The sum over the devices of the leaves, end to end."""
+    return jax.lax.psum(joined(jax.tree.leaves(tree)), AXIS)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def joined(leaves: list[jax.Array]) -> jax.Array:

@@ -21,6 +21,7 @@ from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.devices import compiled
 from jaxsynth.models import Batch, Model, Params, Training
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.privacy.events import TrainingEvent
 from jaxsynth.privacy.randomness import Randomness
 from jaxsynth.train.loop import take_steps
@@ -127,7 +128,7 @@ class _Seen:
 def _model(norm: float) -> Model:
     """Gradients of a norm: of the target in the second parameter, of the others in the first."""
 
-    def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    def loss(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
         target = batch.codes[:, 0].astype(jnp.float32)
         entries = added(params["w"], jnp.zeros((2, len(target))))
         return norm * (entries * jnp.stack([1 - target, target])).sum(0)

@@ -14,6 +14,7 @@ from jaxsynth.devices import compiled
 from jaxsynth.models import Autoregressive, Batch, Condition, Model, Params, generator_from_json, generator_to_json
 from jaxsynth.models.autoregressive import RowLikelihood, dropout_factors, in_order
 from jaxsynth.models.base import to_batch
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.schema import Schema
 from tests.models.three_columns import cells, condition, every_row, first, shares, small
 
@@ -107,21 +108,21 @@ def test_no_example_influences_another_and_equal_rows_get_different_dropout(tabl
     model = CONFIG.build(codec.layout)
     params = jax.tree.map(lambda a: a + 0.3, model.init(jax.random.key(0)))
     batch = to_batch(codec.layout, jax.tree.map(jnp.asarray, pack(codec.layout, codec.encode(table.slice(0, 8)))))
-    key, done = jax.random.key(1), jnp.ones(())
+    key, done = RowKeys.of(jax.random.key(1), 8), jnp.ones(())
     loss = jax.jit(model.loss)
     losses = loss(params, batch, key, done)
     changed = batch._replace(codes=batch.codes.at[0].set(batch.codes[1]))
     assert losses.shape == (8,)
     np.testing.assert_allclose(losses[1:], loss(params, changed, key, done)[1:], rtol=1e-5)
     twins = jax.tree.map(lambda a: jnp.repeat(a[:1], 2, axis=0), batch)
-    one, two = loss(params, twins, key, done)
+    one, two = loss(params, twins, RowKeys.of(jax.random.key(1), 2), done)
     assert one != two
 
 
 def test_dropout_spares_an_eighth_of_each_columns_units(table: pa.Table) -> None:
     config = Autoregressive(dropout=0.6, steady=0.125)
     likelihood = RowLikelihood.make(config, Codec.fit(Schema.infer(table), table).layout)
-    keep = np.asarray(dropout_factors(jax.random.key(0), 4096, likelihood.spared, likelihood.dropout))
+    keep = np.asarray(dropout_factors(RowKeys.of(jax.random.key(0), 4096), likelihood.spared, likelihood.dropout))
     by_column = [
         keep[s.units.start + i * s.sizes.hidden : s.units.start + (i + 1) * s.sizes.hidden]
         for s in likelihood.net.spans

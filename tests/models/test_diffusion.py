@@ -14,6 +14,7 @@ from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import pack
 from jaxsynth.models import Batch, Diffusion, Model, Params, generator_from_json, generator_to_json
 from jaxsynth.models.base import to_batch
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.schema import Schema
 
 SMALL = Diffusion(width=32, depth=1, steps=8, batch=128, epochs=1, min_steps=800, learning_rate=5e-3)
@@ -60,7 +61,7 @@ def drawn(fitted: js.Synthesizer) -> pa.Table:
 
 def test_no_example_influences_another(built: tuple[Codec, Model, Params, Batch]) -> None:
     _, model, params, batch = built
-    key, done = jax.random.key(1), jnp.ones(())
+    key, done = RowKeys.of(jax.random.key(1), 8), jnp.ones(())
     loss = jax.jit(model.loss)
     losses = loss(params, batch, key, done)
     changed = batch._replace(codes=batch.codes.at[0].set(batch.codes[1]), positions=batch.positions.at[0].set(0.5))
@@ -72,7 +73,7 @@ def test_no_example_influences_another(built: tuple[Codec, Model, Params, Batch]
 
 def test_gradients_are_finite_and_reach_every_layer(built: tuple[Codec, Model, Params, Batch]) -> None:
     _, model, params, batch = built
-    key = jax.random.key(2)
+    key = RowKeys.of(jax.random.key(2), 8)
     grads = jax.jit(jax.grad(lambda p: model.loss(p, batch, key, jnp.ones(())).mean()))(params)
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
     assert np.abs(grads["heads"]["joint_kernel"]).max() > 0
@@ -124,7 +125,7 @@ def test_dropout_ends_with_training(built: tuple[Codec, Model, Params, Batch]) -
     _, model, params, batch = built
     loss = jax.jit(model.loss)
     moved = jax.tree.map(lambda p: p + 0.1, params)
-    during, after = (loss(moved, batch, jax.random.key(0), jnp.float32(t)) for t in (0.5, 1.0))
+    during, after = (loss(moved, batch, RowKeys.of(jax.random.key(0), 8), jnp.float32(t)) for t in (0.5, 1.0))
     assert (during != after).any()
 
 
@@ -148,4 +149,4 @@ def test_tables_of_one_kind(kind: str) -> None:
     params = model.init(jax.random.key(0))
     drawn = model.sample(params, jax.random.key(1), 10, None)
     assert drawn.codes.shape == (10, 2)
-    assert np.isfinite(model.loss(params, drawn, jax.random.key(2), jnp.ones(()))).all()
+    assert np.isfinite(model.loss(params, drawn, RowKeys.of(jax.random.key(2), 10), jnp.ones(()))).all()

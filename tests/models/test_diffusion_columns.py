@@ -27,10 +27,14 @@ def columns_of(codec: Codec, rows_a_code: float = 100.0) -> Columns:
     return Columns.make(codec.layout, rows_a_code)
 
 
+def inside(columns: Columns, batch: Batch) -> jax.Array:
+    return jax.random.uniform(jax.random.key(0), (len(batch.codes), len(columns.numeric)))
+
+
 def test_codes_and_positions_come_back(rows: tuple[Codec, Batch]) -> None:
     codec, batch = rows
     columns = columns_of(codec)
-    back = columns.decode(columns.encode(batch, jax.random.key(0)))
+    back = columns.decode(columns.encode(batch, inside(columns, batch)))
     np.testing.assert_array_equal(back.codes, batch.codes)
     held = np.stack(
         [s.has_position[batch.codes[:, i]] for i, s in enumerate(codec.layout) if s.continuous], axis=1
@@ -49,7 +53,8 @@ def test_which_columns_are_numbers(rows: tuple[Codec, Batch]) -> None:
 
 def test_numbers_are_standard_normal(rows: tuple[Codec, Batch]) -> None:
     codec, batch = rows
-    numbers = np.asarray(columns_of(codec).encode(batch, jax.random.key(1)).numbers)
+    columns = columns_of(codec)
+    numbers = np.asarray(columns.encode(batch, inside(columns, batch)).numbers)
     np.testing.assert_allclose(numbers.mean(0), 0, atol=0.08)
     np.testing.assert_allclose(numbers.std(0), 1, atol=0.08)
 
@@ -71,7 +76,7 @@ def test_missing_and_inflated_cells_are_states(rows: tuple[Codec, Batch]) -> Non
     columns = columns_of(codec)
     names = [s.name for s in codec.layout]
     number = columns.numeric.index(names.index("cost"))
-    states = np.asarray(columns.states(columns.encode(batch, jax.random.key(0)).codes))[:, number]
+    states = np.asarray(columns.states(columns.encode(batch, inside(columns, batch)).codes))[:, number]
     missing = np.asarray(batch.codes[:, names.index("cost")]) == codec.layout[names.index("cost")].size - 1
     np.testing.assert_array_equal(states > 0, missing)
     assert missing.mean() > 0.1
@@ -87,6 +92,6 @@ def test_tables_of_one_kind(kind: str) -> None:
     )
     codec, batch = encoded(table)
     columns = columns_of(codec)
-    cells = columns.encode(batch, jax.random.key(0))
+    cells = columns.encode(batch, inside(columns, batch))
     assert cells.codes.shape[1] + cells.numbers.shape[1] == 2
     np.testing.assert_array_equal(columns.decode(cells).codes, batch.codes)

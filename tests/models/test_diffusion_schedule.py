@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsynth.models.diffusion_schedule import Schedule, draw_reveals, draw_times, mask_weight, scaling
+from jaxsynth.models.row_keys import RowKeys
 
 SCHEDULE = Schedule(sigma_min=0.01, sigma_max=40.0, rho=7.0, steps=25)
 
@@ -44,9 +45,12 @@ def test_the_mask_weight_is_one_over_time_and_bounded() -> None:
 
 
 def test_times_of_a_batch_fill_the_unit_interval_evenly() -> None:
-    times = np.asarray(draw_times(jax.random.key(3), 64))
-    assert ((times >= 0) & (times < 1)).all()
-    np.testing.assert_array_equal(np.sort((times * 64).astype(int)), np.arange(64))
+    for rows in (8, 50, 64, 512):
+        times = np.sort(np.asarray(draw_times(RowKeys.of(jax.random.key(3), rows))))
+        assert ((times >= 0) & (times < 1)).all()
+        gaps = np.diff(np.append(times, times[0] + 1)) * rows
+        assert (gaps > 0.4).all()
+        assert (gaps < 2.0).all()
 
 
 def test_reveals_are_uniform_and_take_turns() -> None:

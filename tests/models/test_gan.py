@@ -16,6 +16,7 @@ from jaxsynth.codec.packed import pack
 from jaxsynth.models import GAN, Batch, Model, Params, generator_from_json, generator_to_json
 from jaxsynth.models.base import to_batch
 from jaxsynth.models.gan_choice import Choices
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.schema import Schema
 from jaxsynth.train.loop import train
 
@@ -55,10 +56,10 @@ def test_both_losses_are_finite_and_one_a_pack(built: tuple[Codec, Model, Params
     _, model, params, rows = built
     assert model.game is not None
     critic = model.game.init(jax.random.key(1))
-    choice, order = model.game.draw(model.game.index(rows), jax.random.key(2), 48)
+    choice, order = model.game.draw(model.game.index(rows), RowKeys.of(jax.random.key(2), 50))
     real = jax.tree.map(lambda a: a[order], rows)
-    made = model.game.generate(params, choice, jax.random.key(3))
-    losses = model.game.critic_loss(critic, made, real, choice, jax.random.key(4))
+    made = model.game.generate(params, choice, RowKeys.of(jax.random.key(3), 50))
+    losses = model.game.critic_loss(critic, made, real, choice, RowKeys.of(jax.random.key(4), 50))
     wanted = model.game.generator_loss(critic, made, choice)
     assert losses.shape == wanted.shape == (10,)
     assert bool(jnp.isfinite(losses).all())
@@ -69,11 +70,12 @@ def test_packs_share_nothing(built: tuple[Codec, Model, Params, Batch]) -> None:
     _, model, params, rows = built
     assert model.game is not None
     critic = model.game.init(jax.random.key(1))
-    choice, order = model.game.draw(model.game.index(rows), jax.random.key(2), 50)
+    choice, order = model.game.draw(model.game.index(rows), RowKeys.of(jax.random.key(2), 50))
     real = jax.tree.map(lambda a: a[order], rows)
     changed = real._replace(codes=real.codes.at[:5].set(real.codes[5:10]))
-    made = model.game.generate(params, choice, jax.random.key(3))
-    first, second = (model.game.critic_loss(critic, made, r, choice, jax.random.key(4)) for r in (real, changed))
+    made = model.game.generate(params, choice, RowKeys.of(jax.random.key(3), 50))
+    keys = RowKeys.of(jax.random.key(4), 50)
+    first, second = (model.game.critic_loss(critic, made, r, choice, keys) for r in (real, changed))
     assert first[0] != second[0]
     np.testing.assert_allclose(first[1:], second[1:], rtol=1e-5)
 
@@ -82,11 +84,11 @@ def test_the_generator_learns_through_every_head(built: tuple[Codec, Model, Para
     _, model, params, rows = built
     assert model.game is not None
     critic = model.game.init(jax.random.key(1))
-    choice, _ = model.game.draw(model.game.index(rows), jax.random.key(2), 100)
-    game = model.game
+    choice, _ = model.game.draw(model.game.index(rows), RowKeys.of(jax.random.key(2), 100))
+    game, keys = model.game, RowKeys.of(jax.random.key(3), 100)
 
     def loss(p: Params) -> jax.Array:
-        return game.generator_loss(critic, game.generate(p, choice, jax.random.key(3)), choice).mean()
+        return game.generator_loss(critic, game.generate(p, choice, keys), choice).mean()
 
     grads = jax.grad(loss)(params)
     assert all(bool(jnp.isfinite(g).all()) and bool((g != 0).any()) for g in jax.tree.leaves(grads["heads"]))
@@ -102,7 +104,7 @@ def test_rows_answer_their_choice_and_are_uniform_within_a_level(
 ) -> None:
     codec, _, _, rows = built
     choices = make_choices(codec)
-    draw = jax.jit(lambda key: choices.draw_rows(choices.index(rows), key, 200_000, 0.5))
+    draw = jax.jit(lambda key: choices.draw_rows(choices.index(rows), RowKeys.of(key, 200_000), 0.5))
     choice, order = jax.tree.map(np.asarray, draw(jax.random.key(0)))
     codes = np.asarray(rows.codes)
     np.testing.assert_array_equal(codes[order, choice.column], choice.level)
@@ -122,7 +124,7 @@ def test_training_draws_levels_by_a_power_of_their_frequency(built: tuple[Codec,
     column = choices.columns[1]
     counts = codec.layout[column].counts.astype(float)
     for power in (0.0, 0.5, 1.0):
-        choice, _ = choices.draw_rows(index, jax.random.key(1), 60_000, power)
+        choice, _ = choices.draw_rows(index, RowKeys.of(jax.random.key(1), 60_000), power)
         level = np.asarray(choice.level)[np.asarray(choice.column) == column]
         expected = counts**power / (counts**power).sum() * len(level)
         assert stats.chisquare(np.bincount(level, minlength=len(counts)), expected).pvalue > 1e-4

@@ -10,6 +10,7 @@ from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import pack
 from jaxsynth.models import VAE, Batch, Model, Params, generator_from_json, generator_to_json, native_decoder
 from jaxsynth.models.base import to_batch, to_packed
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.schema import Schema
 
 CONFIG = VAE(latent=4, hidden=(16,))
@@ -25,7 +26,7 @@ def built(table: pa.Table) -> tuple[Codec, Model, Params, Batch]:
 
 def test_no_example_influences_another(built: tuple[Codec, Model, Params, Batch]) -> None:
     _, model, params, batch = built
-    key, done = jax.random.key(1), jnp.ones(())
+    key, done = RowKeys.of(jax.random.key(1), 8), jnp.ones(())
     losses = model.loss(params, batch, key, done)
     changed = batch._replace(codes=batch.codes.at[0].set(batch.codes[1]))
     assert losses.shape == (8,)
@@ -38,13 +39,14 @@ def test_no_example_influences_another(built: tuple[Codec, Model, Params, Batch]
 def test_equal_rows_get_different_noise(built: tuple[Codec, Model, Params, Batch]) -> None:
     _, model, params, batch = built
     twins = jax.tree.map(lambda a: jnp.repeat(a[:1], 2, axis=0), batch)
-    first, second = model.loss(params, twins, jax.random.key(0), jnp.ones(()))
+    first, second = model.loss(params, twins, RowKeys.of(jax.random.key(0), 2), jnp.ones(()))
     assert first != second
 
 
 def test_the_divergence_is_phased_in(built: tuple[Codec, Model, Params, Batch]) -> None:
     _, model, params, batch = built
-    early, late = (model.loss(params, batch, jax.random.key(0), jnp.float32(t)).mean() for t in (0.0, 1.0))
+    keys = RowKeys.of(jax.random.key(0), 8)
+    early, late = (model.loss(params, batch, keys, jnp.float32(t)).mean() for t in (0.0, 1.0))
     assert early < late
 
 

@@ -19,6 +19,7 @@ from jaxsynth.codec.packed import pack
 from jaxsynth.models import Batch, Generator
 from jaxsynth.models.base import to_batch
 from jaxsynth.models.private import under_privacy
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.nets import LeakyMLP, apply
 from jaxsynth.privacy import ghost, per_example
 
@@ -66,11 +67,11 @@ def _case(generator: Generator) -> Case:
     codec = Codec.fit(js.Schema.infer(table), table, max_intervals=generator.max_intervals)
     model = generator.build(codec.layout)
     batch = to_batch(codec.layout, jax.tree.map(lambda a: a[:B], pack(codec.layout, codec.encode(table))))
-    key = jax.random.key(3)
+    key, keys = jax.random.key(3), RowKeys.of(jax.random.key(4), B)
     if model.private_game is not None:
         game = model.private_game()
         return Case(game.real_loss, _moved(game.init(key)), batch)
-    return Case(lambda p, rows: model.loss(p, rows, key, jnp.ones(())), _moved(jax.jit(model.init)(key)), batch)
+    return Case(lambda p, rows: model.loss(p, rows, keys, jnp.ones(())), _moved(jax.jit(model.init)(key)), batch)
 
 
 def _moved(params: Any) -> Any:

@@ -13,6 +13,7 @@ from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import Packed, pack
 from jaxsynth.models import Batch, Model, Params
 from jaxsynth.models.base import Game
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.schema import Schema
 from jaxsynth.train.loop import train
 from tests.conftest import TINY
@@ -21,10 +22,10 @@ from tests.conftest import TINY
 def tug_of_war(critic_steps: int = 2) -> Model:
     """One number against a line: in balance the number is the mean position and the line is flat."""
 
-    def draw(index: Any, key: jax.Array, n: int) -> tuple[Any, jax.Array]:
-        return (), jax.random.randint(key, (n,), 0, index)
+    def draw(index: Any, keys: RowKeys) -> tuple[Any, jax.Array]:
+        return (), keys.each(lambda key: jax.random.randint(key, (), 0, index))
 
-    def critic_loss(critic: Params, made: jax.Array, rows: Batch, choice: Any, key: jax.Array) -> jax.Array:
+    def critic_loss(critic: Params, made: jax.Array, rows: Batch, choice: Any, keys: RowKeys) -> jax.Array:
         slope: jax.Array = critic["slope"]
         return slope * (made - rows.positions[:, 0]) + jnp.square(slope) / 2
 
@@ -36,7 +37,7 @@ def tug_of_war(critic_steps: int = 2) -> Model:
         init=lambda key: {"slope": jnp.zeros(())},
         index=lambda rows: jnp.asarray(len(rows.codes)),
         draw=draw,
-        generate=lambda generator, choice, key: generator["m"],
+        generate=lambda generator, choice, keys: generator["m"],
         critic_loss=critic_loss,
         generator_loss=generator_loss,
         pack=1,

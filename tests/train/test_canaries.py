@@ -16,6 +16,7 @@ from jaxsynth.codec import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.errors import PrivacyError, SchemaError
 from jaxsynth.models import Batch, Model, Params
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.privacy.accounting import epsilon_of
 from jaxsynth.privacy.events import TrainingEvent
 from jaxsynth.privacy.lower_bounds import epsilon_from_runs
@@ -38,7 +39,7 @@ EVENT = TrainingEvent(
 def _model() -> Model:
     """Every parameter goes to the mean of the positions: rows whose gradients are everywhere."""
 
-    def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    def loss(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
         return jnp.square(added(params["m"], -batch.positions.T)).sum(0)
 
     return Model(

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import jax
@@ -15,6 +13,7 @@ from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import Packed, pack
 from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Batch, Model, Params
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.schema import Schema
 from jaxsynth.train.loop import Progress, train
 from jaxsynth.train.plan import make_plan, split_rows
@@ -26,7 +25,7 @@ TRACES: list[str] = []
 def mean_model() -> Model:
     """One parameter that should become the mean position: a closed form to train towards."""
 
-    def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    def loss(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
         TRACES.append("loss")
         return jnp.square(batch.positions[:, 0] - params["net"]["m"])
 
@@ -144,29 +143,9 @@ def test_held_out_rows_are_not_trained_on() -> None:
 
 def test_a_run_that_diverges_is_an_error(data: tuple[Codec, Packed]) -> None:
     codec, packed = data
-    model = replace(mean_model(), loss=lambda params, batch, key, progress: batch.positions[:, 0] * jnp.nan)
+    model = replace(mean_model(), loss=lambda params, batch, keys, progress: batch.positions[:, 0] * jnp.nan)
     with pytest.raises(TrainingError, match="training diverged: no pass had a finite loss"):
         train(model, codec.layout, packed, TINY.training, seed=0)
-
-
-_DEVICES = """
-import sys, jax, jaxsynth as js
-from tests.conftest import make_table
-jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
-config = js.VAE(latent=4, hidden=(32,), batch=400, epochs=10, min_steps=60)
-synth = js.fit(make_table(2000), config, progress=False)
-print(len(jax.local_devices()), min(synth.history.held_out))
-"""
-
-
-def test_devices_share_the_batch_and_learn_the_same() -> None:
-    found = {}
-    for devices in ("1", "4"):
-        run = subprocess.run([sys.executable, "-c", _DEVICES, devices], capture_output=True, text=True, check=True)
-        count, loss = run.stdout.split()
-        found[int(count)] = float(loss)
-    assert set(found) == {1, 4}
-    assert found[1] == pytest.approx(found[4], rel=0.02)
 
 
 @pytest.mark.parametrize(("rows", "batch"), [(20, 20), (1000, 32), (10_000, 128), (40_000, 256)])

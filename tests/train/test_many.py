@@ -18,6 +18,7 @@ from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import Packed, pack
 from jaxsynth.errors import TrainingError
 from jaxsynth.models import Batch, Generator, Model, Params
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.schema import Schema
 from jaxsynth.train import History
 from jaxsynth.train.loop import Progress, train
@@ -32,8 +33,8 @@ Fit = tuple[Params, History]
 def noisy_mean() -> Model:
     """Towards the mean position, with a draw of its own in each step: wrong keys would show."""
 
-    def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
-        noise = 0.1 * jax.random.normal(key, (len(batch.codes),))
+    def loss(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
+        noise = 0.1 * keys.each(jax.random.normal)
         return jnp.square(batch.positions[:, 0] + noise - params["m"])
 
     return Model(
@@ -166,7 +167,7 @@ def test_chunks_and_groups_are_not_traced_again(data: tuple[Codec, Packed]) -> N
     for fits, epochs in ((1, 1), (3, 6)):
         traces: list[int] = []
 
-        def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array, seen: list[int]) -> jax.Array:
+        def loss(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array, seen: list[int]) -> jax.Array:
             seen.append(1)
             return jnp.square(batch.positions[:, 0] - params["m"])
 
@@ -206,7 +207,7 @@ def test_reports_are_of_all_fits(data: tuple[Codec, Packed]) -> None:
 def test_a_fit_that_diverges_is_named(data: tuple[Codec, Packed]) -> None:
     codec, packed = data
 
-    def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    def loss(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
         low = batch.positions[:, 0] + 1e-3
         return jnp.where(params["m"] > 0, jnp.nan, 0.0) * low + low
 

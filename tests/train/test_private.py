@@ -13,6 +13,7 @@ from jaxsynth.codec import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.errors import PrivacyWarning, TrainingWarning
 from jaxsynth.models import Batch, Model, Params
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.privacy.events import TrainingEvent
 from jaxsynth.privacy.randomness import Deterministic, Secure
 from jaxsynth.train.loop import Progress
@@ -37,7 +38,7 @@ def _rows(values: np.ndarray) -> Packed:
 def _mean_model(*, watched: bool = True) -> Model:
     """One parameter that goes to the mean of the positions: a closed form to train towards."""
 
-    def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    def loss(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
         if watched:
             return jnp.square(added(params["m"], -batch.positions.T))[0]
         return jnp.square(params["m"][0] - batch.positions[:, 0])
@@ -87,7 +88,7 @@ def test_a_loss_that_cannot_be_watched_is_clipped_row_by_row() -> None:
 
 
 def test_a_type_error_of_the_loss_itself_is_told() -> None:
-    def loss(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+    def loss(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
         return added(params["m"], -batch.positions.T)[0] + None  # type: ignore[operator]
 
     with pytest.raises(TypeError, match="NoneType"):

@@ -12,6 +12,7 @@ from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import Packed, pack
 from jaxsynth.models import VAE, Autoregressive, Model, Params
 from jaxsynth.models.base import to_batch
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.schema import Schema
 from jaxsynth.train.plan import make_plan
 from jaxsynth.train.scoring import Scoring, make_scoring, take, take_evenly
@@ -69,7 +70,8 @@ def test_a_model_without_a_likelihood_is_scored_by_its_loss(built: tuple[Codec, 
     scoring = make_scoring(model, codec.layout, make_plan(KEPT, config.training), held, held, key)
     parts = [to_batch(codec.layout, take(held, np.arange(i, i + 100))) for i in range(0, HELD, 100)]
     losses = [
-        model.loss(params, part, jax.random.fold_in(key, i), jnp.ones(())).mean() for i, part in enumerate(parts)
+        model.loss(params, part, RowKeys(key, 100 * i + jnp.arange(100)), jnp.ones(())).mean()
+        for i, part in enumerate(parts)
     ]
     assert scoring.held_out(params) == pytest.approx(float(np.mean(losses)), rel=1e-4)
     assert scoring.calibrated(params) is params

@@ -14,6 +14,7 @@ from jaxsynth.codec.packed import pack
 from jaxsynth.models.base import to_batch
 from jaxsynth.models.gan_choice import Choices
 from jaxsynth.models.private import under_privacy
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.privacy.randomness import Secure
 from tests.privacy.leaks.tables import EVENT, SUBJECTS, public, table
 
@@ -73,7 +74,7 @@ def rare_levels_are_not_asked_for(generator: js.GAN) -> None:
     net_columns = generator.asking
     choices = Choices.make(codec.layout, (1,) if net_columns else ())
     batch = to_batch(codec.layout, pack(codec.layout, codec.encode(rows)))
-    choice, _ = choices.draw_rows(choices.index(batch), jax.random.key(0), 50, generator.balance)
+    choice, _ = choices.draw_rows(choices.index(batch), RowKeys.of(jax.random.key(0), 50), generator.balance)
     assert (np.asarray(choice.column) == -1).all()
 
 

@@ -16,6 +16,7 @@ from jaxsynth.affine import added
 from jaxsynth.codec import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.models import Batch, Model, Params
+from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.privacy.randomness import Secure
 from jaxsynth.train.mechanism import Mechanism
 from jaxsynth.train.plan import Plan
@@ -36,11 +37,11 @@ MECHANISM = Mechanism(event=EVENT, rows_per_subject=2)
 START: Params = {"m": jnp.full(P, 0.2)}
 
 
-def _losses(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+def _losses(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
     return 50 * jnp.square(added(params["m"], -batch.positions.T)).sum(0)
 
 
-def _coupled(params: Params, batch: Batch, key: jax.Array, progress: jax.Array) -> jax.Array:
+def _coupled(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
     """As contrasts within a batch would: rows are compared with one of them."""
     contrast = batch.positions - batch.positions[0]
     return 50 * jnp.square(added(params["m"], -contrast.T)).sum(0)
@@ -93,7 +94,8 @@ class Step:
     def __call__(self, order: np.ndarray, noise: np.ndarray, subjects: int = SUBJECTS) -> np.ndarray:
         slots = jnp.asarray(np.concatenate([PAIRS[:subjects], [[-1, -1]]]))
         batch, weight = gathered(LAYOUT, ROWS, slots, jnp.asarray(np.minimum(order, subjects)))
-        total = self.total(_model(self.losses), START, batch, weight, jax.random.key(0), jnp.zeros(()), self.clip)
+        keys = RowKeys.of(jax.random.key(0), len(weight))
+        total = self.total(_model(self.losses), START, batch, weight, keys, jnp.zeros(()), self.clip)
         mean = MECHANISM.mean(total, (self.noise * jnp.asarray(noise)).astype(jnp.int32))
         if self.by_batch:
             mean = mean * MECHANISM.expected / jnp.maximum(weight.sum() / 2, 1)
@@ -184,7 +186,8 @@ class _EachAddsNoise(PrivateLikelihood):
 
     def step(self, rows: Packed, slots: jax.Array, state: State, turn: Turn) -> tuple[State, jax.Array]:
         batch, weight = gathered(LAYOUT, rows, slots, turn.order)
-        total = clipped(_model(_losses), START, batch, weight, turn.key, jnp.zeros(()), MECHANISM.row_clip)
+        keys = RowKeys.of(turn.key, len(weight))
+        total = clipped(_model(_losses), START, batch, weight, keys, jnp.zeros(()), MECHANISM.row_clip)
         mean = jax.lax.psum(MECHANISM.mean(total, turn.noise), AXIS)  # type: ignore[no-untyped-call]
         return self.plain.descended(state, mean, turn.rate), jnp.zeros(())
 

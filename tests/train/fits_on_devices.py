@@ -31,12 +31,10 @@ BATCH = 800  # a hundred rows for each of eight devices
 PLAIN: dict[str, Any] = {
     "vae": js.VAE(latent=4, hidden=(16,), batch=BATCH, epochs=1, min_steps=1),
     "autoregressive": js.Autoregressive(
-        embedding=2, hidden=8, rank=4, networks=2, batch=BATCH, pass_steps=0, epochs=1, min_steps=1
+        embedding=2, hidden=8, rank=4, networks=1, batch=BATCH, pass_steps=0, epochs=1, min_steps=1
     ),
     "diffusion": js.Diffusion(width=16, depth=1, batch=BATCH, epochs=1, min_steps=1),
-    "gan": js.GAN(
-        latent=8, hidden=(16, 16), critic=(16, 16), batch=2 * BATCH, critic_steps=2, epochs=1, min_steps=1
-    ),
+    "gan": js.GAN(latent=8, hidden=(16,), critic=(16,), batch=2 * BATCH, epochs=1, min_steps=1),
 }
 
 

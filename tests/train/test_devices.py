@@ -13,10 +13,13 @@ from tests.train.fit_in_processes import fit
 
 
 def test_eight_devices_learn_what_one_learns(tmp_path: Path) -> None:
-    one, eight = (tmp_path / f"{devices}.npz" for devices in (1, 8))
-    for devices, out in ((1, one), (8, eight)):
-        subprocess.run([sys.executable, "-m", "tests.train.fits_on_devices", str(devices), str(out)], check=True)
-    with np.load(one) as first, np.load(eight) as second:
+    outs = {devices: tmp_path / f"{devices}.npz" for devices in (1, 8)}
+    running = [
+        subprocess.Popen([sys.executable, "-m", "tests.train.fits_on_devices", str(devices), str(out)])
+        for devices, out in outs.items()
+    ]
+    assert [process.wait() for process in running] == [0, 0]
+    with np.load(outs[1]) as first, np.load(outs[8]) as second:
         assert set(first) == set(second)
         assert len(first) == 6
         for name, vector in first.items():

@@ -25,7 +25,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
 import jaxsynth as js
 from benchmarks.machine import describe
@@ -40,14 +39,13 @@ from jaxsynth.privacy.events import TrainingEvent
 from jaxsynth.privacy.randomness import Secure
 from jaxsynth.train.flat import Flat
 from jaxsynth.train.loop import Runner
-from jaxsynth.train.mechanism import Mechanism
-from jaxsynth.train.mesh import row_mesh
 from jaxsynth.train.plan import Plan
-from jaxsynth.train.private_steps import PrivateLikelihood
+from jaxsynth.train.private_run import prepare
 from jaxsynth.train.steps import Draws, Likelihood
 
 WIDTHS = (100, 256, 256, 100)
 STEPS = 10  # of a chunk
+CHUNKS = 20  # as private training has
 ROUNDS = 7
 MOST = 15.0  # seconds of rounds after which no further one is begun, once there are three
 CLIP = 0.5
@@ -86,53 +84,38 @@ def steps(generator: Generator, folder: Path, batches: list[int]) -> list[dict[s
 
 def _step(generator: Generator, codec: Codec, data: Packed, batch: int) -> dict[str, Any]:
     model, rows = generator.build(codec.layout), len(data.positions)
-    start = jax.jit(model.init)(jax.random.key(0))
-    flat = Flat.like(start)
-    vector = flat.vector(start)
+    flat = Flat.of(model.init)
     event = TrainingEvent(
-        probability=batch / rows, steps=STEPS, noise_multiplier=10.0, clipping_norm=CLIP, parameters=vector.size,
-        units=rows, units_bound=rows, batch_size=int(batch + 6 * batch**0.5),
+        probability=batch / rows, steps=CHUNKS * STEPS, noise_multiplier=10.0, clipping_norm=CLIP,
+        parameters=flat.size, units=rows, units_bound=rows, batch_size=int(batch + 6 * batch**0.5),
     )  # fmt: skip
-    mechanism, mesh = Mechanism(event=event, rows_per_subject=1), row_mesh(batch)
-    width = -(-event.batch_size // mesh.size) * mesh.size
-    plain_plan = Plan(rows, batch, STEPS, 1, generator.training)
-    private_plan = replace(plain_plan, batch=width)
-    plain_step = Likelihood(model, codec.layout, plain_plan, flat.restore)
-    private_step = PrivateLikelihood(Likelihood(model, codec.layout, private_plan, flat.restore), mechanism)
-    plain, private = (
-        Runner(p, mesh, flat, s) for p, s in ((plain_plan, plain_step), (private_plan, private_step))
+    private = prepare(
+        model, codec.layout, data, np.arange(rows)[:, None], generator.training, event, seed=0, randomness=Secure()
     )
-    everywhere = NamedSharding(mesh, PartitionSpec())  # type: ignore[no-untyped-call]
-    slots = np.arange(rows + 1, dtype=np.int32)[:, None]
-    slots[-1] = -1
-    data, slots, key = jax.device_put((data, slots, jax.random.key(1)), everywhere)
-    secure = Secure()
+    plan = Plan(rows, batch, STEPS, CHUNKS, generator.training)
+    step = Likelihood(model, codec.layout, plan, flat.restore)
+    plain = Runner(plan, private.runner.mesh, flat, step)
     rng = np.random.default_rng(0)
     orders = np.stack([rng.permutation(rows)[:batch] for _ in range(STEPS)]).astype(np.int32)
 
-    def draw() -> Draws:
-        order = np.full((STEPS, width), rows, np.int32)
-        order[:, : event.batch_size] = secure.batches(STEPS, event.batch_size, rows, event.threshold)
-        return Draws(order, mechanism.draw(secure, STEPS))
-
     def run(runner: Runner, resident: Any, draws: Draws) -> Callable[[], None]:
         def once() -> None:
-            state = jax.device_put(runner.stepper.start(jnp.array(vector), key), everywhere)
-            done, _ = runner.epoch_of(state, (data, resident), key, draws)
+            state = jax.tree.map(jnp.copy, private.state)
+            done, _ = runner.epoch_of(state, (private.data[0], resident), private.key, draws)
             done.params.block_until_ready()
 
         return once
 
     times = alternate(
         plain=run(plain, (), Draws(orders, None)),
-        private=run(private, slots, draw()),
-        draws=lambda: (draw(), None)[1],
+        private=run(private.runner, private.data[1], private.draws(STEPS)),
+        draws=lambda: (private.draws(STEPS), None)[1],
     )
     each = {name: 1e3 * seconds / STEPS for name, seconds in times.items()}
     return {
         "generator": generator.name,
         "batch": batch,
-        "parameters": int(vector.size),
+        "parameters": flat.size,
         "milliseconds": each,
         "private over plain": (each["private"] + each["draws"]) / each["plain"],
         "clipping over plain": each["private"] / each["plain"],

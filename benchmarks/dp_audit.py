@@ -34,7 +34,7 @@ from jaxsynth.privacy.lower_bounds import epsilon_from_runs
 from jaxsynth.privacy.one_run import Guesses, epsilon_one_run, epsilon_one_run_gaussian
 from jaxsynth.privacy.randomness import Secure
 from jaxsynth.train.canaries import CanaryScores, with_canaries
-from jaxsynth.train.private_run import PrivateRun, prepare
+from jaxsynth.train.private_run import PrivateRun
 from jaxsynth.train.worst_pair import WorstPair
 
 DELTA = 1e-5
@@ -131,10 +131,7 @@ def cost(folder: Path, epsilon: float, canaries: int) -> dict[str, Any]:
     task, privacy, secure = load("adult", folder), js.Privacy(epsilon=epsilon), Secure()
     schema = task.schema.declare_public()
     own = Prepared.of(task.train, js.Autoregressive(), schema, privacy, secure, say=lambda text: None)
-    plain = prepare(
-        own.model, own.codec.layout, own.data, own.slots, own.generator.training, own.event,
-        seed=0, randomness=secure,
-    )  # fmt: skip
+    plain = own.training(privacy, secure, seed=0)
     runs = {"without": plain, "with": with_canaries(plain, secure.uniforms(canaries) < 0.5, secure)}
     for run in runs.values():
         _chunk(run)  # compiles

@@ -15,11 +15,9 @@ and .90 at epsilon 3; of the GAN and the VAE at least .80 at epsilon 3.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -47,9 +45,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--sets", type=_names, default=["adult"])
-    parser.add_argument("--models", type=_names, default=["autoregressive", "vae", "gan"])
-    parser.add_argument("--epsilons", type=_names, default=["0.5", "1", "3", "10", _NONE])
+    parser.add_argument("--sets", type=records.listed, default=["adult"])
+    parser.add_argument("--models", type=records.listed, default=["autoregressive", "vae", "gan"])
+    parser.add_argument("--epsilons", type=records.listed, default=["0.5", "1", "3", "10", _NONE])
     parser.add_argument("--seeds", type=lambda text: [int(s) for s in text.split(",")], default=[0])
     parser.add_argument("--out", type=Path, default=Path("build/privacy.jsonl"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data/tabular"))
@@ -57,10 +55,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, help="seconds a fit may take")
     parser.add_argument("--table", action="store_true", help="only print the table of what the file holds")
     return parser.parse_args()
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -85,11 +79,7 @@ def _kind(epsilon: str) -> str:
 def _record(
     arguments: argparse.Namespace, task: Task, model: str, seed: int, epsilon: str, python: str | None
 ) -> dict[str, Any]:
-    record = {
-        "set": task.name, "model": model, "seed": seed, "kind": _kind(epsilon),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"), "command": " ".join(sys.argv),
-        "machine": {**describe(), "load": os.getloadavg()[0]},
-    }  # fmt: skip
+    record = records.begun(task.name, model, seed, _kind(epsilon), describe())
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(folder=Path(folder), peer=python, peer_epochs=None, limit=arguments.limit)
         try:

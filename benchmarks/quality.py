@@ -17,13 +17,11 @@ what was measured.
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import sys
 import tempfile
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -56,9 +54,11 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--sets", type=_names, default=list(SETS), help=f"of {','.join(SETS)}; all by default")
     parser.add_argument(
-        "--models", type=_names, default=["independent", "real", *names()],
+        "--sets", type=records.listed, default=list(SETS), help=f"of {','.join(SETS)}; all by default"
+    )
+    parser.add_argument(
+        "--models", type=records.listed, default=["independent", "real", *names()],
         help="of independent,real,ctgan,tvae,mostlyai,arf and this release's generators; all by default",
     )  # fmt: skip
     parser.add_argument("--seeds", type=lambda text: [int(s) for s in text.split(",")], default=[0])
@@ -75,17 +75,11 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _record(arguments: argparse.Namespace, task: Task, model: str, seed: int, kind: str) -> dict[str, Any]:
     record = {
-        "set": task.name, "model": model, "seed": seed, "kind": kind,
-        "time": datetime.now(UTC).isoformat(timespec="seconds"), "command": " ".join(sys.argv),
-        "machine": {**describe(), "load": os.getloadavg()[0]},  # seconds of a busy machine say little
+        **records.begun(task.name, model, seed, kind, describe()),
         "scoring_versions": {n: version(n) for n in ("xgboost", "scikit-learn", "jaxsynth")},
-    }  # fmt: skip
+    }
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(
             folder=Path(folder), peer=arguments.peer, peer_epochs=arguments.peer_epochs, limit=arguments.limit

@@ -11,7 +11,6 @@ from jaxsynth.privacy import Privacy
 from jaxsynth.schema import Schema
 from jaxsynth.tables import as_table
 from jaxsynth.train.canaries import CanaryScores, audit_training
-from jaxsynth.train.private_run import prepare
 from jaxsynth.train.progress import progress_bar
 
 
@@ -53,16 +52,6 @@ def audit_private_fit(
     own = Prepared.of(
         source, generator or Autoregressive(), schema, privacy, randomness, say=speaker(progress=progress)
     )
-    ready = prepare(
-        own.model,
-        own.codec.layout,
-        own.data,
-        own.slots,
-        own.generator.training,
-        own.event,
-        seed=seed,
-        randomness=randomness,
-        threefry=privacy.noise == "threefry",
-    )
+    ready = own.training(privacy, randomness, seed=seed)
     with progress_bar(show=progress) as report:
         return audit_training(ready, canaries, randomness, report=report)

@@ -28,6 +28,7 @@ from jaxsynth.schema import Schema
 from jaxsynth.train import Artefact, library_versions
 from jaxsynth.train.flat import Flat
 from jaxsynth.train.private import train_private
+from jaxsynth.train.private_run import PrivateRun, prepare
 from jaxsynth.train.progress import progress_bar
 
 _MARGINALS = 0.15  # share of the budget for the columns' marginals, which the codec and the network start from
@@ -53,19 +54,9 @@ def fit_privately(
     """
     randomness = randomness_of(privacy, seed)
     ready = Prepared.of(table, generator, schema, privacy, randomness, say=speaker(progress=progress))
+    training = ready.training(privacy, randomness, seed=seed)
     with progress_bar(show=progress) as report:
-        params, history = train_private(
-            ready.model,
-            ready.codec.layout,
-            ready.data,
-            ready.slots,
-            ready.generator.training,
-            ready.event,
-            seed=seed,
-            randomness=randomness,
-            threefry=privacy.noise == "threefry",
-            report=report,
-        )
+        params, history = train_private(training, report=report)
     return Artefact(
         generator=ready.generator,
         codec=ready.codec,
@@ -141,6 +132,20 @@ class Prepared:
             event=plan.training,
             data=data,
             slots=slots,
+        )
+
+    def training(self, privacy: Privacy, randomness: Randomness, *, seed: int) -> PrivateRun:
+        """The training, ready to run; `seed` draws the initial parameters."""
+        return prepare(
+            self.model,
+            self.codec.layout,
+            self.data,
+            self.slots,
+            self.generator.training,
+            self.event,
+            seed=seed,
+            randomness=randomness,
+            threefry=privacy.noise == "threefry",
         )
 
 

@@ -127,20 +127,34 @@ def reporting(
     Raises:
         JaxsynthError: `show` is something else.
     """
-    if show not in (True, False, None, "json"):
-        raise JaxsynthError(f'progress is {show!r}; give True, False, "json" or None')
     console = Console(stderr=True)
-    live = console.is_terminal or console.is_jupyter
-    if show is False or (show is None and not live):
+    way = way_of(show, console)
+    if way == "nothing":
         yield None
-    elif show == "json":
+    elif way == "json":
         yield from _each_interval(lambda r: json_line("progress", task=task, **r.fields), clock)
-    elif live:
+    elif way == "bar":
         columns = TextColumn(task), BarColumn(), TextColumn("{task.fields[text]}")
         with Bar(*columns, console=console) as bar:
             yield _to_bar(bar, task, clock)
     else:
         yield from _each_interval(lambda r: _write_line(f"{task}: {r.text}"), clock)
+
+
+def way_of(show: Show, console: Console) -> Literal["nothing", "bar", "lines", "json"]:
+    """What `show` comes to on a console.
+
+    Raises:
+        JaxsynthError: `show` is something else.
+    """
+    if show not in (True, False, None, "json"):
+        raise JaxsynthError(f'progress is {show!r}; give True, False, "json" or None')
+    if show == "json":
+        return "json"
+    live = console.is_terminal or console.is_jupyter
+    if show is False or (show is None and not live):
+        return "nothing"
+    return "bar" if live else "lines"
 
 
 def _to_bar(bar: Bar, task: str, clock: Callable[[], float]) -> Callable[[Report], None]:

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 Record = dict[str, Any]
 Key = tuple[str, str, int, str]
+
+
+def begun(name: str, model: str, seed: int, kind: str, machine: dict[str, Any]) -> Record:
+    """What every record begins with: what it is about, when, by which command and on what."""
+    return {
+        "set": name, "model": model, "seed": seed, "kind": kind,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"), "command": " ".join(sys.argv),
+        "machine": {**machine, "load": os.getloadavg()[0]},  # seconds of a busy machine say little
+    }  # fmt: skip
+
+
+def listed(text: str) -> list[str]:
+    """Names in an argument, separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def append(path: Path, record: Record) -> None:

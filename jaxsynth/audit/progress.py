@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from jaxsynth.progress import Show, json_line
+from jaxsynth.progress import Show, json_line, way_of
 
 Tell = Callable[[str], None]
 
@@ -24,15 +24,15 @@ def progress_of(steps: int, *, show: Show) -> Iterator[Tell]:
             shows a clock on a terminal or in a notebook, and nothing elsewhere.
     """
     console = Console(stderr=True)
-    live = console.is_terminal or console.is_jupyter
-    if show is False or (show is None and not live):
+    way = way_of(show, console)
+    if way == "nothing":
         yield lambda _: None
-    elif show == "json":
+    elif way == "json":
         numbers = iter(range(1, steps + 1))
         yield lambda name: json_line(
             "progress", task="audit", step=next(numbers, steps), steps=steps, message=name
         )
-    elif live:
+    elif way == "bar":
         columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task("audit", total=steps)

@@ -108,7 +108,7 @@ def _check_ours(place: Place, plan: Plan) -> None:
     foreign = [n for n in names if not (ours.fullmatch(n) if RECEIPTS in names else n.startswith(("_", ".")))]
     if foreign:
         raise OutputError(f"{place.name} holds {foreign[0]!r}, which is of no job; choose an empty directory")
-    if is_of_another_job(place, plan):
+    if RECEIPTS in names and is_of_another_job(place, plan):
         raise OutputError(
             f"{place.name} holds shards of another job and no {PLAN}; choose an empty directory, or ask for "
             "exactly what that job was asked for"

@@ -119,10 +119,6 @@ class WithCanaries:
     places: NDArray[np.int32]
     there: NDArray[np.int32]
 
-    def start(self, vector: jax.Array, key: jax.Array) -> State:
-        """See `Stepper`."""
-        return self.private.start(vector, key)._replace(scores=jnp.zeros(len(self.places)))
-
     def step(self, rows: Packed, slots: jax.Array, state: State, turn: Turn) -> tuple[State, jax.Array]:
         """See `Stepper`; `turn.noise` has int32 (k,) besides, which of the included canaries are in the batch."""
         assert state.scores is not None

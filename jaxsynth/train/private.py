@@ -10,63 +10,35 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from numpy.typing import NDArray
 
-from jaxsynth.codec.layout import CodeSpec
-from jaxsynth.codec.packed import Packed
 from jaxsynth.devices import compiled
-from jaxsynth.models import Model, Params, Training
-from jaxsynth.privacy.events import TrainingEvent
-from jaxsynth.privacy.randomness import Randomness
+from jaxsynth.models import Model, Params
 from jaxsynth.train.course import History
 from jaxsynth.train.loop import Progress
-from jaxsynth.train.private_run import prepare
+from jaxsynth.train.private_run import PrivateRun
 
 _DRAWN = 8192  # rows drawn for a round of calibration
 _ROUNDS = 12  # of calibration
 
 
 def train_private(
-    model: Model,
-    layout: tuple[CodeSpec, ...],
-    data: Packed,
-    units: NDArray[np.int64],
-    training: Training,
-    event: TrainingEvent,
-    *,
-    seed: int,
-    randomness: Randomness,
-    threefry: bool = False,
-    report: Callable[[Progress], None] | None = None,
+    ready: PrivateRun, *, report: Callable[[Progress], None] | None = None
 ) -> tuple[Params, History]:
-    """Fit parameters by DP-SGD (Abadi et al. 2016); what it releases is what `event` says.
+    """Fit parameters by DP-SGD (Abadi et al. 2016); what it releases is what the run's event says.
 
     Args:
-        model: the generator's functions; no loss may couple examples.
-        layout: what the columns of `data` are.
-        data: private rows.
-        units: int64 (n, k), the rows of each subject, -1 where it has fewer than k.
-        training: the learning rate, weight decay and average.
-        event: number, size and noise of the steps.
-        seed: draws the initial parameters, and nothing else.
-        randomness: draws batches, noise, and what the loss draws.
-        threefry: draw the noise on the device, by threefry from keys of `randomness`, which is not cryptographic.
+        ready: the training, from `private_run.prepare`.
         report: called after each chunk.
 
     Returns:
         The averaged parameters after the last step, and the history, which holds no losses. Ctrl-C after the first
         chunk returns the parameters so far with a `TrainingWarning`: fewer steps cost no more privacy.
     """
-    ready = prepare(
-        model, layout, data, units, training, event, seed=seed, randomness=randomness, threefry=threefry
-    )
-    _, finish_key = jax.random.split(jax.random.key(seed))
     state, done = ready.run(report)
-    plan = ready.runner.plan
-    params = _calibrated(model, ready.runner.flat.on_host(state.average), finish_key)
+    model, plan = ready.model, ready.runner.plan
+    params = _calibrated(model, ready.runner.flat.on_host(state.average), ready.finish_key)
     if model.finish is not None:
-        params = dict(jax.device_get(jax.jit(model.finish)(params, finish_key)))
+        params = dict(jax.device_get(jax.jit(model.finish)(params, ready.finish_key)))
     stopped = "finished" if done == plan.chunks else "interrupted"
     return params, History(best=done - 1, steps=done * plan.steps, stopped=stopped)
 

@@ -25,7 +25,7 @@ from jaxsynth.train.mesh import everywhere, local_mesh
 from jaxsynth.train.plan import Plan
 from jaxsynth.train.private_game import PrivateAdversarial
 from jaxsynth.train.private_steps import PrivateLikelihood
-from jaxsynth.train.steps import Draws, Likelihood, State, Step
+from jaxsynth.train.steps import Draws, Likelihood, State
 
 _MADE = 2048  # rows that a generator makes for a step of a game at most
 _CHUNKS = 20  # reports in a run
@@ -37,20 +37,24 @@ class PrivateRun:
     """Chunk after chunk; the next one's draws are made while the device is at work.
 
     Attributes:
+        model: what is trained.
         runner: what a chunk computes.
         mechanism: what its steps release.
         state: before the first step.
         data: the rows, and the rows of each subject, on the devices.
         key: of what the loss draws.
         draws: batches and noise of so many steps.
+        finish_key: of what is drawn after training.
     """
 
+    model: Model
     runner: Runner
     mechanism: Mechanism
     state: State
     data: tuple[Packed, jax.Array]
     key: jax.Array
     draws: Callable[[int], Draws]
+    finish_key: jax.Array
 
     def run(self, report: Callable[[Progress], None] | None) -> tuple[State, int]:
         """The last state, and how many chunks led to it; see `train_private` for Ctrl-C."""
@@ -91,8 +95,20 @@ def prepare(
     randomness: Randomness,
     threefry: bool = False,
 ) -> PrivateRun:
-    """All that comes before the first step; arguments as in `train_private`."""
-    init_key, _ = jax.random.split(jax.random.key(seed))
+    """All that comes before the first step.
+
+    Args:
+        model: the generator's functions; no loss may couple examples.
+        layout: what the columns of `data` are.
+        data: private rows.
+        units: int64 (n, k), the rows of each subject, -1 where it has fewer than k.
+        training: the learning rate, weight decay and average.
+        event: number, size and noise of the steps.
+        seed: draws the initial parameters, and nothing else.
+        randomness: draws batches, noise, and what the loss draws.
+        threefry: draw the noise on the device, by threefry from keys of `randomness`, which is not cryptographic.
+    """
+    init_key, finish_key = jax.random.split(jax.random.key(seed))
     sums = 1 if model.private_game is None else model.private_game().critic_steps
     mechanism = Mechanism(event=event, rows_per_subject=units.shape[1], sums_a_step=sums, threefry=threefry)
     start = jax.jit(model.init)(init_key)
@@ -107,7 +123,8 @@ def prepare(
     def draws(steps: int) -> Draws:
         return _draws(mechanism, randomness, steps=steps, units=len(units), width=plan.batch)
 
-    return PrivateRun(Runner(plan, mesh, flat, stepper), mechanism, state, (rows, slots), key, draws)
+    runner = Runner(plan, mesh, flat, stepper)
+    return PrivateRun(model, runner, mechanism, state, (rows, slots), key, draws, finish_key)
 
 
 def _draws(mechanism: Mechanism, randomness: Randomness, *, steps: int, units: int, width: int) -> Draws:
@@ -121,7 +138,9 @@ def _draws(mechanism: Mechanism, randomness: Randomness, *, steps: int, units: i
     return Draws(order, noise) if sums > 1 else Draws(order[..., 0], noise[:, 0])
 
 
-def _stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, mechanism: Mechanism) -> Step:
+def _stepper(
+    model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, mechanism: Mechanism
+) -> PrivateLikelihood | PrivateAdversarial:
     if model.private_game is None:
         return PrivateLikelihood(Likelihood(model, layout, plan, flat.restore), mechanism)
     made = min(max(1, int(mechanism.expected)), _MADE)

@@ -78,10 +78,6 @@ class Draws(NamedTuple):
 class Step(Protocol):
     """A kind of step, chosen once a run."""
 
-    def start(self, vector: jax.Array, key: jax.Array) -> State:
-        """The state before the first step, from the model's initial parameters."""
-        ...
-
     def step(self, rows: Packed, resident: Any, state: State, turn: Turn) -> tuple[State, jax.Array]:
         """One step on one device's share of the batch, and its loss."""
         ...
@@ -89,6 +85,10 @@ class Step(Protocol):
 
 class Stepper(Step, Protocol):
     """A kind of step whose batches are drawn on the device."""
+
+    def start(self, vector: jax.Array, key: jax.Array) -> State:
+        """The state before the first step, from the model's initial parameters."""
+        ...
 
     def resident(self, rows: Packed) -> Any:
         """What lies on the device beside the rows, from the rows there."""

@@ -113,9 +113,6 @@ class _Seen:
 
     private: PrivateLikelihood
 
-    def start(self, vector: jax.Array, key: jax.Array) -> State:
-        return self.private.start(vector, key)._replace(scores=jnp.zeros(()))
-
     def step(self, rows: Packed, slots: jax.Array, state: State, turn: Turn) -> tuple[State, jax.Array]:
         assert state.scores is not None
         mechanism = self.private.mechanism

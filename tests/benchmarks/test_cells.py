@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
 import pytest
 
 pytest.importorskip("pandas")
 
 from benchmarks.peers.cells import FLAG, MISSING, restored, without_missing
+from tests.benchmarks.tables import TABLE
 
-TABLE = pa.table(
-    {
-        "age": pa.array([30, None, 50, 40], pa.int64()),
-        "dose": [0.5, 1.5, 2.5, 3.5],
-        "dead": pa.array([1, 0, None, 1], pa.int64()),
-        "group": pa.array(["a", None, "b", "a"], pa.large_string()),
-    }
-)
 CATEGORIES = ["dead", "group"]
 
 

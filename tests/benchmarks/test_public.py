@@ -12,15 +12,7 @@ pytest.importorskip("pandas")
 import jaxsynth as js
 from benchmarks.peers.cells import FLAG, MISSING, restored
 from benchmarks.peers.public import Public
-
-TABLE = pa.table(
-    {
-        "age": pa.array([30, None, 50, 40], pa.int64()),
-        "dose": [0.5, 1.5, 2.5, 3.5],
-        "dead": pa.array([1, 0, None, 1], pa.int64()),
-        "group": pa.array(["a", None, "b", "a"], pa.large_string()),
-    }
-)
+from tests.benchmarks.tables import TABLE
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from jaxsynth.privacy.randomness import Deterministic
 from jaxsynth.train.flat import Flat
 from jaxsynth.train.mesh import row_mesh
 from jaxsynth.train.private import train_private
+from jaxsynth.train.private_run import prepare
 from tests.conftest import make_table
 
 COLUMNS = ["sex", "cost", "grade"]
@@ -62,9 +63,10 @@ def _private_game(table: pa.Table) -> Params:
     )  # fmt: skip
     rows = pack(codec.layout, codec.encode(table))
     units = np.arange(n)[:, None]
-    return train_private(
+    ready = prepare(
         model, codec.layout, rows, units, generator.training, event, seed=0, randomness=Deterministic(0)
-    )[0]
+    )
+    return train_private(ready)[0]
 
 
 def main(devices: int, out: Path) -> None:

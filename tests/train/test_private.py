@@ -19,6 +19,7 @@ from jaxsynth.privacy.randomness import Deterministic, Secure
 from jaxsynth.train.loop import Progress
 from jaxsynth.train.mechanism import Mechanism
 from jaxsynth.train.private import train_private
+from jaxsynth.train.private_run import PrivateRun, prepare
 
 N = 400
 LAYOUT = (CodeSpec("x", np.array([N]), np.full(1, np.nan), np.zeros(1, bool), np.ones(1, bool)),)
@@ -54,6 +55,20 @@ VALUES = np.random.default_rng(0).beta(2, 5, N)
 EACH = np.arange(N)[:, None]
 
 
+def _ready(
+    event: TrainingEvent = EVENT,
+    model: Model | None = None,
+    units: np.ndarray = EACH,
+    *,
+    values: np.ndarray = VALUES,
+    secret: int | None = 0,
+) -> PrivateRun:
+    return prepare(
+        model or _mean_model(), LAYOUT, _rows(values), units, TRAINING, event,
+        seed=0, randomness=Secure() if secret is None else Deterministic(secret),
+    )  # fmt: skip
+
+
 def _train(
     event: TrainingEvent = EVENT,
     model: Model | None = None,
@@ -61,10 +76,7 @@ def _train(
     *,
     secret: int | None = 0,
 ) -> float:
-    params, _ = train_private(
-        model or _mean_model(), LAYOUT, _rows(VALUES), units, TRAINING, event,
-        seed=0, randomness=Secure() if secret is None else Deterministic(secret),
-    )  # fmt: skip
+    params, _ = train_private(_ready(event, model, units, secret=secret))
     return float(params["m"][0])
 
 
@@ -123,10 +135,8 @@ def test_noise_is_as_large_as_said(*, threefry: bool) -> None:
 
 
 def test_no_rows_train_as_well() -> None:
-    params, history = train_private(
-        _mean_model(), LAYOUT, _rows(VALUES[:0]), EACH[:0], TRAINING, replace(EVENT, noise_multiplier=1.0),
-        seed=0, randomness=Secure(),
-    )  # fmt: skip
+    event = replace(EVENT, noise_multiplier=1.0)
+    params, history = train_private(_ready(event, units=EACH[:0], values=VALUES[:0], secret=None))
     assert np.isfinite(params["m"]).all()
     assert history.steps == 200
 
@@ -140,10 +150,7 @@ def test_noise_does_not_come_from_the_seed() -> None:
 
 def test_progress_and_history_tell_no_loss() -> None:
     told: list[Progress] = []
-    _, history = train_private(
-        _mean_model(), LAYOUT, _rows(VALUES), EACH, TRAINING, EVENT,
-        seed=0, randomness=Deterministic(0), report=told.append,
-    )  # fmt: skip
+    _, history = train_private(_ready(), report=told.append)
     assert [t.loss for t in told] == [None] * 20
     assert history.losses == history.held_out == ()
     assert (history.steps, history.stopped) == (200, "finished")
@@ -155,8 +162,5 @@ def test_an_interrupt_keeps_what_there_is() -> None:
             raise KeyboardInterrupt
 
     with pytest.warns(TrainingWarning, match="after 3 of 20"):
-        _, history = train_private(
-            _mean_model(), LAYOUT, _rows(VALUES), EACH, TRAINING, EVENT,
-            seed=0, randomness=Deterministic(0), report=stop,
-        )  # fmt: skip
+        _, history = train_private(_ready(), report=stop)
     assert (history.steps, history.stopped) == (30, "interrupted")

@@ -104,12 +104,13 @@ def _hash_of_levels(rows: pa.Table) -> js.Synthesizer:
 def only_the_ledger_reads(fit: Fit, patch: pytest.MonkeyPatch, folder: Path) -> None:
     """The model file is the same when all but the ledger are given another table."""
 
-    def handed(model: object, layout: object, data: object, *others: Any, **how: Any) -> tuple[Any, History]:
-        """In the place of training, which is a function of these."""
+    def handed(model: object, layout: object, data: object, *others: Any, **how: Any) -> Any:
+        """In the place of a training made ready, which is a function of these."""
         leaves = jax.tree.leaves((data, others[0], how["randomness"].uniforms(1)))
-        return {str(i): np.asarray(leaf) for i, leaf in enumerate(leaves)}, History()
+        return {str(i): np.asarray(leaf) for i, leaf in enumerate(leaves)}
 
-    patch.setattr(fitting_private, "train_private", handed)
+    patch.setattr(fitting_private, "prepare", handed)
+    patch.setattr(fitting_private, "train_private", lambda ready, **_: (ready, History()))
     wanted = fit(table()).save(folder / "a")
     patch.setattr(fitting_private, "Ledger", lambda rows, *others: Ledger(table(), *others))
     assert fit(other_table()).save(folder / "b") == wanted

@@ -6,7 +6,9 @@ synth = js.fit("cohort.parquet", js.Autoregressive(), seed=0)
 synth.write("synthetic.parquet", rows=1_000_000, seed=1)
 """
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
 from jaxsynth import datasets as datasets
 from jaxsynth.audit import AuditReport as AuditReport
@@ -41,5 +43,16 @@ from jaxsynth.shadows import shadows as shadows
 from jaxsynth.synthesizer import Synthesizer as Synthesizer
 from jaxsynth.synthesizer import load as load
 from jaxsynth.tables import nan_to_null as nan_to_null
+
+if TYPE_CHECKING:
+    from jaxsynth import ray as ray
+else:
+
+    def __getattr__(name: str) -> object:
+        """`ray`, an optional extra that takes seconds to import, once it is asked for."""
+        if name == "ray":
+            return _import_module("jaxsynth.ray")
+        raise AttributeError(f"module 'jaxsynth' has no attribute {name!r}")
+
 
 __version__ = _version("jaxsynth")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -19,6 +20,10 @@ from jaxsynth.cli_messages import progress_as, say, show_warning
 from jaxsynth.cli_signals import INTERRUPTED, TERMINATED, StoppedError, terminable
 from jaxsynth.devices import use_all_cores
 from jaxsynth.errors import AuditError, JaxsynthError, OutputError, PrivacyError, SchemaError
+
+if TYPE_CHECKING:
+    from jaxsynth.sample import Manifest
+    from jaxsynth.synthesizer import Synthesizer
 
 app = typer.Typer(
     name="jaxsynth", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -208,8 +213,17 @@ def sample(
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Files written at a time.")] = None,
     part: Annotated[
-        str, typer.Option("--part", help="Share of the work of this process, 0/8 to 7/8 of eight processes.")
+        str,
+        typer.Option(
+            "--part", help="Share of this process, 0/8 to 7/8 of eight; auto under Slurm, Open MPI or on TPUs."
+        ),
     ] = "0/1",
+    by_ray: Annotated[
+        bool, typer.Option("--ray", help="Build shards on a Ray cluster; all of it must reach --out.")
+    ] = False,
+    ray_address: Annotated[
+        str | None, typer.Option("--ray-address", help="Of the cluster; else RAY_ADDRESS, else this machine.")
+    ] = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
 ) -> None:
@@ -223,9 +237,11 @@ def sample(
     from jaxsynth.sample.shard_plan import SHARD_ROWS
     from jaxsynth.synthesizer import load
 
-    conditions = parse_where(where or [])
+    conditions, share = parse_where(where or []), _part(part)
+    synth = load(model)
+    write = _ray_write(synth, ray_address) if by_ray or ray_address else synth.write
     try:
-        written = load(model).write(
+        written = write(
             out,
             rows,
             seed=seed,
@@ -235,7 +251,7 @@ def sample(
             shard_rows=SHARD_ROWS if shard_rows is None else shard_rows,
             partition=partition,
             workers=workers,
-            part=_part(part),
+            part=share,
             progress=progress_as(quiet=quiet, log_json=log_json),
         )
     except KeyboardInterrupt as stop:
@@ -257,11 +273,35 @@ def sample(
     )
 
 
+def _ray_write(synth: Synthesizer, address: str | None) -> Callable[..., Manifest]:
+    from jaxsynth.ray import write
+
+    return partial(write, synth, address=address)
+
+
 def _part(text: str) -> tuple[int, int]:
+    if text == "auto":
+        return _launched_part()
     rank, _, parts = text.partition("/")
     if not (rank.isdecimal() and parts.isdecimal()):
-        raise OutputError(f"--part {text!r}: write rank/parts, as in 0/8 to 7/8 of eight processes")
+        raise OutputError(f"--part {text!r}: write rank/parts, as in 0/8 to 7/8 of eight processes, or auto")
     return int(rank), int(parts)
+
+
+def _launched_part() -> tuple[int, int]:
+    """Rank and number of the processes that were launched together, which wait for one another here alone."""
+    import jax
+
+    try:
+        jax.distributed.initialize()
+    except (ValueError, RuntimeError) as error:
+        raise OutputError(
+            f"--part auto: cannot tell which processes share the work ({error}); launch them by Slurm, Open MPI "
+            "or on TPUs, or give rank/parts"
+        ) from error
+    part = jax.process_index(), jax.process_count()
+    jax.distributed.shutdown()  # type: ignore[no-untyped-call]  # who dies later takes nobody along
+    return part
 
 
 @app.command()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -216,7 +216,7 @@ class Synthesizer:
         shard_rows: int = SHARD_ROWS,
         partition: str | None = None,
         workers: int | None = None,
-        part: Part = (0, 1),
+        part: Part | Literal["auto"] = (0, 1),
         filesystem: Any = None,
         progress: Show = None,
     ) -> Manifest:
@@ -241,7 +241,8 @@ class Synthesizer:
                 it out.
             workers: shards written at a time, each by a thread; at most 8 and one a core by default.
             part: (r, n) writes shards r, r + n, r + 2n, ...: n processes or machines share one job. Who is
-                last to end writes the manifest.
+                last to end writes the manifest. "auto" takes this process's rank among, and the number of, those
+                of a `jax.distributed` run, which must then all call this; each draws on its own devices.
             filesystem: of `pyarrow.fs` or fsspec, which `out` is then a path of.
             progress: rows, bytes and remaining time on stderr. None shows a bar on a terminal or in a notebook,
                 and nothing elsewhere; True shows plain lines elsewhere, one every half minute, "json" JSON lines.

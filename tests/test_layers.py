@@ -22,7 +22,7 @@ LEVELS = [
     ["sample"],
     ["audit", "quality"],
     ["synthesizer", "report"],
-    ["fitting_private"],
+    ["fitting_private", "ray"],
     ["fitting", "datasets"],
     ["fitting_many"],
     ["shadows", "auditing_private"],

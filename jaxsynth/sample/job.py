@@ -1,7 +1,6 @@
-"""A job: the shards of a plan, built in threads, each whole or not there; whatever is whole is kept.
+"""A job: the shards of a plan, built by a crew; whatever is whole is kept.
 
-A shard is a pure function of its row range, so who builds it, when, and how often, changes no byte. Every shard
-ends with its receipt; who finds all receipts writes the manifest.
+Every shard ends with its receipt; who finds all receipts writes the manifest.
 """
 
 from __future__ import annotations
@@ -9,72 +8,41 @@ from __future__ import annotations
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-
-import pyarrow as pa
+from contextlib import closing
 
 from jaxsynth.errors import OutputError, OutputWarning
-from jaxsynth.sample.formats import Put, writing
 from jaxsynth.sample.lock import Part, locked
-from jaxsynth.sample.partition import split
-from jaxsynth.sample.places import Place, digest_of, write
+from jaxsynth.sample.places import Place, write
 from jaxsynth.sample.progress import Tally, Tell
 from jaxsynth.sample.receipts import (
-    MANIFEST,
     RECEIPTS,
     File,
     Manifest,
     is_of_another_job,
     read_receipt,
-    verify,
     write_manifest,
-    write_receipt,
 )
+from jaxsynth.sample.shard import OpenRows, Settled, settle
 from jaxsynth.sample.shard_plan import PLAN, Plan, check_same, read_plan, to_bytes
 
-OpenRows = Callable[[int, int], pa.RecordBatchReader]  # (first row, number of rows) -> the rows
+Settling = Generator[tuple[int, Settled], None, None]
+Crew = Callable[[Place, Plan, range, Tally], Settling]
+"""Settles the shards of a range and gives each with its number, in any order; closed early, it ends its work."""
 
 _TEMPORARY = re.compile(r"\.(?:part-)?(\d+)\.")
 
 
-class _StoppedError(Exception):
-    """Another shard failed, or the user interrupted."""
-
-
-@dataclass(frozen=True)
-class _Shard:
-    """A shard that is in place, and what was done for it."""
-
-    files: tuple[File, ...]
-    built: bool
-    damage: str | None
-
-
-@dataclass
-class _Open:
-    """A file that is being written."""
-
-    temporary: Path
-    put: Put
-    rows: int = 0
-
-
-def run_job(
-    place: Place, plan: Plan, open_rows: OpenRows, *, workers: int, part: Part, tell: Tell | None = None
-) -> Manifest:
+def run_job(place: Place, plan: Plan, crew: Crew, *, part: Part, tell: Tell | None = None) -> Manifest:
     """Write the shards r, r + n, ... of `part` (r, n) that are not yet whole in `place`.
 
     Args:
         place: a directory of its own for the job.
         plan: the job; must be that of the directory, if one was begun there.
-        open_rows: gives the rows of a range, always in the same batches.
-        workers: most threads, each with a file of its own.
+        crew: who settles the shards, as `in_threads` does.
         part: (0, 1) for all shards.
-        tell: called after each batch and each shard, from one thread at a time.
+        tell: called as shards grow and end, from one thread at a time.
 
     Ctrl-C ends the job at the next batches; as after an error, the same call goes on from the whole shards.
 
@@ -84,11 +52,37 @@ def run_job(
     """
     with locked(place, part):
         _begin(place, plan)
-        place.sweep(lambda name: _is_left_over(name, part))
+        _sweep(place, part)
         mine = range(part[0], plan.shards, part[1])
         tally = Tally(tell, rows=sum(plan.rows_of(shard)[1] for shard in mine), shards=len(mine))
-        done = _run(place, plan, open_rows, mine, workers, tally)
+        try:
+            done = _run(place, plan, crew, mine, tally)
+        finally:
+            _sweep(place, part)  # what processes of the crew left that were killed
         return _finish(place, plan, done)
+
+
+def in_threads(open_rows: OpenRows, workers: int) -> Crew:
+    """A crew of threads.
+
+    Args:
+        open_rows: gives the rows of a range, always in the same batches.
+        workers: most threads, each with a file of its own.
+    """
+
+    def settling(place: Place, plan: Plan, shards: range, tally: Tally) -> Settling:
+        stop = threading.Event()
+        with ThreadPoolExecutor(max(min(workers, len(shards)), 1)) as pool:
+            try:
+                tasks = {pool.submit(settle, place, plan, s, open_rows, stop, tally): s for s in shards}
+                for task in as_completed(tasks):
+                    yield tasks[task], task.result()
+            except BaseException:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    return settling
 
 
 def _begin(place: Place, plan: Plan) -> None:
@@ -115,90 +109,28 @@ def _check_ours(place: Place, plan: Plan) -> None:
         )
 
 
-def _is_left_over(temporary: str, part: Part) -> bool:
-    """Whether a temporary file can only be of a killed process: it belongs to a shard that is ours alone."""
-    match = _TEMPORARY.match(temporary)
-    return part == (0, 1) or (match is not None and int(match[1]) % part[1] == part[0])
+def _sweep(place: Place, part: Part) -> None:
+    """Remove temporary files that can only be of killed processes: of shards that are ours alone."""
+
+    def is_left_over(temporary: str) -> bool:
+        match = _TEMPORARY.match(temporary)
+        return part == (0, 1) or (match is not None and int(match[1]) % part[1] == part[0])
+
+    place.sweep(is_left_over)
 
 
-def _run(
-    place: Place, plan: Plan, open_rows: OpenRows, shards: range, workers: int, tally: Tally
-) -> dict[int, _Shard]:
-    stop = threading.Event()
-    done: dict[int, _Shard] = {}
-    with ThreadPoolExecutor(max(min(workers, len(shards)), 1)) as pool:
-        try:
-            tasks = {pool.submit(_settle, place, plan, shard, open_rows, stop, tally): shard for shard in shards}
-            for task in as_completed(tasks):
-                shard = done[tasks[task]] = task.result()
-                if shard.damage:
-                    _warn(f"{place.name}: {shard.damage}; shard {tasks[task]} was built anew")
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _run(place: Place, plan: Plan, crew: Crew, shards: range, tally: Tally) -> dict[int, Settled]:
+    done: dict[int, Settled] = {}
+    with closing(crew(place, plan, shards, tally)) as settling:
+        for shard, settled in settling:
+            done[shard] = settled
+            tally.shard(shard, settled.files, built=settled.built)
+            if settled.damage:
+                _warn(f"{place.name}: {settled.damage}; shard {shard} was built anew")
     return done
 
 
-def _settle(
-    place: Place, plan: Plan, shard: int, open_rows: OpenRows, stop: threading.Event, tally: Tally
-) -> _Shard:
-    """Keep the shard if it is whole, else build it."""
-    found = verify(place, plan, shard)
-    if isinstance(found, tuple):
-        tally.shard(shard, found, built=False)
-        return _Shard(found, built=False, damage=None)
-    place.delete(MANIFEST)  # it would speak of a shard that is not there
-    files = build(place, plan, shard, open_rows, stop, tally)
-    tally.shard(shard, files, built=True)
-    return _Shard(files, built=True, damage=found)
-
-
-def build(
-    place: Place,
-    plan: Plan,
-    shard: int,
-    open_rows: OpenRows,
-    stop: threading.Event | None = None,
-    tally: Tally | None = None,
-) -> tuple[File, ...]:
-    """Write one shard's files and then its receipt; returns what the receipt says."""
-    start, rows = plan.rows_of(shard)
-    files: list[File] = []
-    with ExitStack() as published:
-        opened: dict[str, _Open] = {}
-        with ExitStack() as written:
-            for path, batch in _parts(plan, shard, open_rows(start, rows), stop):
-                if path not in opened:
-                    temporary = published.enter_context(place.publishing(path))
-                    put = written.enter_context(writing(temporary, batch.schema, plan.format))
-                    opened[path] = _Open(temporary, put)
-                opened[path].put(batch)
-                opened[path].rows += batch.num_rows
-                if tally is not None:
-                    tally.batch(shard, opened[path].temporary, batch.num_rows)
-        for path, file in sorted(opened.items()):
-            size, sha = digest_of(file.temporary)
-            files.append(File(path=path, shard=shard, start=start, rows=file.rows, bytes=size, sha256=sha))
-    write_receipt(place, plan, shard, tuple(files))
-    return tuple(files)
-
-
-def _parts(
-    plan: Plan, shard: int, reader: pa.RecordBatchReader, stop: threading.Event | None
-) -> Iterator[tuple[str, pa.RecordBatch]]:
-    """Batches of the shard, each with the path of the file it goes to."""
-    name = plan.file(shard)
-    if plan.rows == 0 and plan.partition is None:
-        yield name, pa.RecordBatch.from_pylist([], reader.schema)
-    for batch in reader:
-        if stop is not None and stop.is_set():
-            raise _StoppedError
-        for directory, rows in split(batch, plan.partition):
-            yield directory + name, rows
-
-
-def _finish(place: Place, plan: Plan, done: dict[int, _Shard]) -> Manifest:
+def _finish(place: Place, plan: Plan, done: dict[int, Settled]) -> Manifest:
     """The manifest, written if every shard of the job has its receipt."""
     built = sum(s.built for s in done.values())
     files: list[File] = []

@@ -1,9 +1,10 @@
-"""Progress of a sampling job: rows, bytes and shards, counted from all its threads."""
+"""Progress of a sampling job: rows, bytes and shards, counted from all its workers."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ class Tally:
         self._lock = threading.Lock()
         self._rows = self._kept = self._bytes = self._shards = 0
         self._growing: dict[tuple[int, Path], int] = {}
+        self._told: Counter[int] = Counter()  # rows by shard
 
     def batch(self, shard: int, path: Path, rows: int) -> None:
         """Rows of a shard went to the file at `path`."""
@@ -51,17 +53,19 @@ class Tally:
             return
         with self._lock:
             self._rows += rows
+            self._told[shard] += rows
             self._growing[shard, path] = path.stat().st_size
             self._tell(self._written())
 
     def shard(self, shard: int, files: Sequence[File], *, built: bool) -> None:
-        """A shard is whole; its batches were told if it was built."""
+        """A shard is whole; its batches may have been told, if it was built."""
         if self._tell is None:
             return
         with self._lock:
             self._shards += 1
             if built:
                 self._bytes += sum(f.bytes for f in files)
+                self._rows += sum(f.rows for f in files) - self._told.pop(shard, 0)
                 self._growing = {key: size for key, size in self._growing.items() if key[0] != shard}
             else:
                 self._kept += sum(f.rows for f in files)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jaxsynth.sample.job import run_job
+from jaxsynth.sample.job import in_threads, run_job
 from jaxsynth.sample.places import LocalPlace, Place
 from jaxsynth.sample.receipts import Manifest
 from jaxsynth.sample.shard_plan import Plan, described_columns
@@ -67,7 +67,7 @@ def open_rows(first: int, count: int) -> pa.RecordBatchReader:
 def run(place: Path | Place, what: Plan = PLAN, *, workers: int = 2, part: tuple[int, int] = (0, 1)) -> Manifest:
     """The job in `place`."""
     there = LocalPlace(place) if isinstance(place, Path) else place
-    return run_job(there, what, open_rows, workers=workers, part=part)
+    return run_job(there, what, in_threads(open_rows, workers), part=part)
 
 
 def contents(root: Path) -> dict[str, str]:

@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from jaxsynth.errors import OutputError, OutputWarning
-from jaxsynth.sample.job import build, run_job
+from jaxsynth.sample.job import in_threads, run_job
 from jaxsynth.sample.lock import locked
 from jaxsynth.sample.places import LocalPlace
 from jaxsynth.sample.receipts import MANIFEST, File
+from jaxsynth.sample.shard import build
 from jaxsynth.sample.shard_plan import PLAN as PLAN_FILE
 from jaxsynth.sample.shard_plan import to_bytes
 from tests.sample import jobs
@@ -139,7 +140,7 @@ def test_a_damaged_shard_takes_the_manifest_with_it_until_it_is_whole(tmp_path: 
         raise OSError("no device")
 
     with pytest.raises(OSError, match="no device"):
-        run_job(LocalPlace(tmp_path), jobs.PLAN, fails, workers=1, part=(0, 1))
+        run_job(LocalPlace(tmp_path), jobs.PLAN, in_threads(fails, 1), part=(0, 1))
     assert not (tmp_path / MANIFEST).exists()
 
 
@@ -249,7 +250,7 @@ def test_an_interrupted_run_ends_soon_and_goes_on_later(tmp_path: Path, referenc
         return jobs.open_rows(first, count)
 
     with pytest.raises(KeyboardInterrupt):
-        run_job(LocalPlace(tmp_path), jobs.PLAN, rows, workers=2, part=(0, 1))
+        run_job(LocalPlace(tmp_path), jobs.PLAN, in_threads(rows, 2), part=(0, 1))
     left = jobs.contents(tmp_path)
     assert {k: v for k, v in reference.items() if k in left} == left
     assert "_lock" not in left

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jaxsynth.sample.files import write_stream
-from jaxsynth.sample.job import run_job
+from jaxsynth.sample.job import in_threads, run_job
 from jaxsynth.sample.places import LocalPlace
 from jaxsynth.sample.progress import Written, sampling_progress
 from tests.sample import jobs
@@ -15,7 +15,7 @@ from tests.sample import jobs
 def _job(root: Path, part: tuple[int, int] = (0, 1)) -> list[Written]:
     told: list[Written] = []
     what = jobs.plan(partition="race")
-    run_job(LocalPlace(root), what, jobs.open_rows, workers=3, part=part, tell=told.append)
+    run_job(LocalPlace(root), what, in_threads(jobs.open_rows, 3), part=part, tell=told.append)
     return told
 
 

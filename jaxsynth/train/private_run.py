@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -115,36 +116,48 @@ def prepare(
     flat = Flat.like(start)
     mesh = local_mesh(int(mechanism.expected))  # noise and batches are this process's own
     plan = _plan(event, mechanism, training, devices=mesh.size)
-    stepper = _stepper(model, layout, plan, flat, mechanism)
+    stepper = _stepper(model, layout, plan, flat, mechanism, portion=_portion(event, devices=mesh.size))
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
     key = jax.random.wrap_key_data(jnp.asarray(randomness.key_words()))
     state, key, rows, slots = jax.device_put((state, key, _never_empty(data), _slots(units)), everywhere(mesh))
 
     def draws(steps: int) -> Draws:
-        return _draws(mechanism, randomness, steps=steps, units=len(units), width=plan.batch)
+        return _draws(mechanism, randomness, steps=steps, units=len(units), width=plan.batch, devices=mesh.size)
 
     runner = Runner(plan, mesh, flat, stepper)
     return PrivateRun(model, runner, mechanism, state, (rows, slots), key, draws, finish_key)
 
 
-def _draws(mechanism: Mechanism, randomness: Randomness, *, steps: int, units: int, width: int) -> Draws:
-    """Batches and noise. Batches have one set of places for each sum that a step releases."""
+def _draws(
+    mechanism: Mechanism, randomness: Randomness, *, steps: int, units: int, width: int, devices: int
+) -> Draws:
+    """Batches and noise. Batches have one set of places for each sum that a step releases.
+
+    Members are dealt out to the devices, whose shares lie one after the other: each has as many.
+    """
     event, sums = mechanism.event, mechanism.sums_a_step
     found = randomness.batches(steps * sums, event.batch_size, units, event.threshold)
     wide = np.full((steps * sums, width), units, np.int32)
     wide[:, : found.shape[1]] = found
-    order = wide.reshape(steps, sums, width).swapaxes(1, 2)
+    dealt = wide.reshape(-1, width // devices, devices).swapaxes(1, 2)
+    order = dealt.reshape(steps, sums, width).swapaxes(1, 2)
     noise = mechanism.draw(randomness, steps * sums).reshape(steps, sums, -1)
     return Draws(order, noise) if sums > 1 else Draws(order[..., 0], noise[:, 0])
 
 
 def _stepper(
-    model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, mechanism: Mechanism
+    model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: Flat, mechanism: Mechanism, *, portion: int
 ) -> PrivateLikelihood | PrivateAdversarial:
     if model.private_game is None:
-        return PrivateLikelihood(Likelihood(model, layout, plan, flat.restore), mechanism)
+        return PrivateLikelihood(Likelihood(model, layout, plan, flat.restore), mechanism, portion)
     made = min(max(1, int(mechanism.expected)), _MADE)
     return PrivateAdversarial(model.private_game(), layout, plan, flat.restore, mechanism, made)
+
+
+def _portion(event: TrainingEvent, *, devices: int) -> int:
+    """What all but one in fifty batches leave a device at most."""
+    expected = event.probability * event.units
+    return math.ceil(min(event.batch_size, expected + 2 * math.sqrt(expected) + 1) / devices)
 
 
 def _plan(event: TrainingEvent, mechanism: Mechanism, training: Training, *, devices: int) -> Plan:

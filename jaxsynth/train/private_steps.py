@@ -18,7 +18,7 @@ from jaxsynth.models.base import to_batch
 from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.privacy import ghost, per_example
 from jaxsynth.train.mechanism import Mechanism
-from jaxsynth.train.steps import AXIS, Likelihood, State, Turn, joined, row_keys
+from jaxsynth.train.steps import AXIS, Likelihood, State, Turn, joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +28,12 @@ class PrivateLikelihood:
     Attributes:
         plain: the same step without privacy.
         mechanism: what a step releases.
+        portion: subjects of a device's share that are taken at a time, until no more come; 0: the whole share.
     """
 
     plain: Likelihood
     mechanism: Mechanism
+    portion: int = 0
 
     def start(self, vector: jax.Array, key: jax.Array) -> State:
         """See `Stepper`."""
@@ -44,12 +46,32 @@ class PrivateLikelihood:
 
     def total(self, rows: Packed, slots: jax.Array, state: State, turn: Turn) -> jax.Array:
         """The sum of the batch's clipped gradients over all devices, (p,): private until noise is added."""
-        batch, weight = gathered(self.plain.layout, rows, slots, turn.order)
+        none, each = len(slots) - 1, slots.shape[1]
+        order, places = _portions(turn.order, self.portion or len(turn.order), none, each)
         progress = state.step / self.plain.plan.total_steps
         params = self.plain.restore(state.params)
-        keys = row_keys(turn.key, len(weight))
-        total = clipped(self.plain.model, params, batch, weight, keys, progress, self.mechanism.row_clip)
+
+        def add(i: jax.Array, total: jax.Array) -> jax.Array:
+            batch, weight = gathered(self.plain.layout, rows, slots, order[i])
+            keys, clip = RowKeys(turn.key, places[i]), self.mechanism.row_clip
+            return total + clipped(self.plain.model, params, batch, weight, keys, progress, clip)
+
+        # Places are kept for the largest of Poisson batches; the last ones are seldom taken.
+        taken = jnp.max(jnp.where((order != none).any(1), jnp.arange(len(order)), 0)) + 1
+        total = jax.lax.fori_loop(0, taken, add, jnp.zeros_like(state.params))
         return jax.lax.psum(total, AXIS)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _portions(order: jax.Array, portion: int, none: int, each: int) -> tuple[jax.Array, jax.Array]:
+    """A device's share of a batch in parts (m, portion), filled up with `none`, and its rows' places in the batch.
+
+    Subjects were dealt out to the devices in turn, `each` rows with each.
+    """
+    parts = -(-len(order) // portion)
+    filled = jnp.pad(order, (0, parts * portion - len(order)), constant_values=none)
+    subject = jnp.arange(len(filled)) * jax.lax.axis_size(AXIS) + jax.lax.axis_index(AXIS)
+    places = subject[:, None] * each + jnp.arange(each)
+    return filled.reshape(parts, portion), places.reshape(parts, portion * each)
 
 
 def gathered(

@@ -17,7 +17,7 @@ from jaxsynth.codec import CodeSpec
 from jaxsynth.codec.packed import Packed
 from jaxsynth.models import Batch, Model, Params
 from jaxsynth.models.row_keys import RowKeys
-from jaxsynth.privacy.randomness import Secure
+from jaxsynth.privacy.randomness import Deterministic, Secure
 from jaxsynth.train.mechanism import Mechanism
 from jaxsynth.train.plan import Plan
 from jaxsynth.train.private_steps import PrivateLikelihood, clipped, gathered
@@ -192,24 +192,37 @@ class _EachAddsNoise(PrivateLikelihood):
         return self.plain.descended(state, mean, turn.rate), jnp.zeros(())
 
 
-def noise_is_added_once_a_step(kind: type[PrivateLikelihood]) -> None:
-    """However many devices share the batch."""
+def _released(kind: type[PrivateLikelihood], losses: Callable[..., jax.Array], devices: int, portion: int) -> Any:
+    """What a step of thirty subjects releases on each device, (devices, p), for one draw of the noise."""
     plan = Plan(SUBJECTS, SIZE, 1, 1, js.VAE().training)
     rows = jax.tree.map(jnp.asarray, ROWS)
-    step = kind(_Told(_model(_losses), LAYOUT, plan, lambda vector: {"m": vector}), MECHANISM)
+    step = kind(_Told(_model(losses), LAYOUT, plan, lambda vector: {"m": vector}), MECHANISM, portion)
     state = _Told.start(step.plain, START["m"], jax.random.key(0))
-    noise = jnp.asarray(MECHANISM.draw(Secure(), 1)[0])
+    noise = jnp.asarray(MECHANISM.draw(Deterministic(0), 1)[0])
     slots = jnp.asarray(np.concatenate([PAIRS, [[-1, -1]]]))
 
-    def released(devices: int) -> np.ndarray:
-        def one(order: jax.Array) -> jax.Array:
-            turn = Turn(order, jax.random.key(1), jnp.ones(()), noise)
-            return step.step(rows, slots, state, turn)[0].params
+    def one(order: jax.Array) -> jax.Array:
+        turn = Turn(order, jax.random.key(1), jnp.ones(()), noise)
+        return step.step(rows, slots, state, turn)[0].params
 
-        orders = jnp.asarray(_order(*range(30)).reshape(-1, devices).T)
-        return np.asarray(jax.jit(jax.vmap(one, axis_name=AXIS))(orders))
+    orders = jnp.asarray(_order(*range(30)).reshape(-1, devices).T)
+    return np.asarray(jax.jit(jax.vmap(one, axis_name=AXIS))(orders))
 
-    np.testing.assert_allclose(released(4), np.tile(released(1), (4, 1)), atol=1e-6)
+
+def noise_is_added_once_a_step(kind: type[PrivateLikelihood]) -> None:
+    """However many devices share the batch."""
+    alone = _released(kind, _losses, 1, 0)
+    np.testing.assert_allclose(_released(kind, _losses, 4, 0), np.tile(alone, (4, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize(("devices", "portion"), [(1, 1), (1, 29), (1, 30), (4, 7), (4, 8)])
+def test_parts_of_a_batch_add_up_to_it(devices: int, portion: int) -> None:
+    def losses(params: Params, batch: Batch, keys: RowKeys, progress: jax.Array) -> jax.Array:
+        return _losses(params, batch, keys, progress) * keys.each(jax.random.uniform)  # of the place in the batch
+
+    whole = _released(PrivateLikelihood, losses, 1, 0)
+    parts = _released(PrivateLikelihood, losses, devices, portion)
+    np.testing.assert_allclose(parts, np.tile(whole, (devices, 1)), atol=1e-6)
 
 
 def test_noise_is_added_once() -> None:

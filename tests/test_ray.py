@@ -256,7 +256,7 @@ def test_a_place_that_workers_do_not_see_is_told(cluster: str, synth: js.Synthes
         js.ray.write(synth, "out", 5, seed=0, filesystem=fsspec.filesystem("memory"))
 
 
-def test_a_full_disk_of_a_worker_is_told(cluster: str, synth: js.Synthesizer, tmp_path: Path) -> None:
+def test_what_a_worker_cannot_write_is_told(cluster: str, synth: js.Synthesizer, tmp_path: Path) -> None:
     (tmp_path / "part-00000.parquet").mkdir(parents=True)
     (tmp_path / "_receipts").mkdir()
     with pytest.raises(OutputError, match=r"part-00000\.parquet': it is a directory"):

@@ -46,12 +46,16 @@ format: $(VENV)/.developer
 	$(BIN)/ruff format .
 
 QUALITY ?= --dcr
-bench: $(VENV)/.benchmarks $(BENCH)/.installed $(SEARCH)/.installed
+bench: $(VENV)/.benchmarks $(BENCH)/.installed $(SEARCH)/.installed $(PRIVATE)/.installed $(SMARTNOISE)/.installed
 	$(BIN)/python -m benchmarks.train --peer $(BENCH)/bin/python
 	$(BIN)/python -m benchmarks.sampling
 	$(BIN)/python -m benchmarks.neighbours --peer $(SEARCH)/bin/python --million
 	$(BIN)/python -m benchmarks.quality --peer $(BENCH)/bin/python --out build/quality.jsonl $(QUALITY)
 	$(BIN)/python -m benchmarks.quality_table build/quality.jsonl
+	$(BIN)/python -m benchmarks.audit
+	$(BIN)/python -m benchmarks.dp --peer $(BENCH)/bin/python
+	$(BIN)/python -m benchmarks.dp_audit
+	$(BIN)/python -m benchmarks.privacy --models autoregressive,vae,gan,dpmm-mst,smartnoise-mst,mostlyai
 
 clean:
 	rm -rf $(VENV) $(BENCH) $(SEARCH) $(PRIVATE) $(SMARTNOISE) build dist demo

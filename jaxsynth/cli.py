@@ -66,8 +66,21 @@ Releasable = Annotated[
     Path | None,
     typer.Option("--releasable", help="Write a rounded report for others; refused while audits charge no budget."),
 ]
+OutOfCore = Annotated[
+    bool | None,
+    typer.Option(
+        "--out-of-core/--in-memory",
+        help="Never hold all rows of Parquet or Arrow files; by default where they take a quarter of memory.",
+    ),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Directory for the codes of an out-of-core fit; by default JAXSYNTH_CACHE."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Progress and messages as JSON lines on stderr.")]
+
+_MEMORY = 0.25  # share of it from which a table is fitted out of core: fitting takes a few times the table
 
 _GATE_GROUPS = {
     "copies": ("exact_copies", "near_copies"),
@@ -121,6 +134,8 @@ def fit(
     delta: Delta = None,
     discover: Discover = None,
     public_rows: PublicRows = None,
+    out_of_core: OutOfCore = None,
+    cache: Cache = None,
     quiet: Quiet = False,
     log_json: LogJson = False,
     nan_as_null: NanAsNull = False,
@@ -134,13 +149,16 @@ def fit(
 
     if model not in DEFAULTS:
         raise SchemaError(f"--model {model!r} is unknown; use one of {', '.join(DEFAULTS)}")
+    if out_of_core is None:
+        out_of_core = epsilon is None and _fills_memory(data)
     synth = fit_table(
-        _read(data, nan_as_null),
+        _stream(data, nan_as_null) if out_of_core else _read(data, nan_as_null),
         DEFAULTS[model],
         schema=_schema(schema),
         privacy=_privacy(epsilon, delta=delta, discover=discover, rows=public_rows),
         seed=seed,
         progress=progress_as(quiet=quiet, log_json=log_json),
+        cache=cache,
     )
     digest = synth.save(out)
     h = synth.history
@@ -430,6 +448,22 @@ def _read(path: Path, nan_as_null: bool) -> Any:
     from jaxsynth.tables import as_table, nan_to_null
 
     return nan_to_null(path) if nan_as_null else as_table(path)
+
+
+def _fills_memory(path: Path) -> bool:
+    """Whether a fit had better not read the table whole; says so."""
+    from jaxsynth.streams import fills_memory
+
+    large = fills_memory(path, _MEMORY)
+    if large:
+        say(f"{path} would fill more than {_MEMORY:.0%} of the memory: fitting out of core")
+    return large
+
+
+def _stream(path: Path, nan_as_null: bool) -> Any:
+    from jaxsynth.streams import open_stream
+
+    return open_stream(path, nan_as_null=nan_as_null)
 
 
 def _names(text: str) -> list[str]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as pa_dataset
 
 from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import pack
 from jaxsynth.errors import IdentifierWarning, PrivacyError, SchemaError, TableError
+from jaxsynth.fitting_out_of_core import fit_out_of_core, survey_rows
 from jaxsynth.fitting_private import fit_privately
 from jaxsynth.models import Autoregressive, Generator
 from jaxsynth.privacy import Privacy
 from jaxsynth.progress import Show
 from jaxsynth.schema import Schema
+from jaxsynth.streams import RowStream
 from jaxsynth.synthesizer import Synthesizer
 from jaxsynth.tables import as_table, check_finite
 from jaxsynth.train import Artefact, library_versions, train
@@ -31,11 +35,19 @@ def fit(
     privacy: Privacy | None = None,
     seed: int = 0,
     progress: Show = None,
+    cache: str | os.PathLike[str] | None = None,
 ) -> Synthesizer:
     """Train a generator on a table.
 
+    A `pyarrow.dataset.Dataset` is never in memory whole: one pass over its files describes it, a second one writes
+    its codes to a temporary file, and training reads that in windows of a million rows, each of blocks from all
+    over it. What such a fit learns differs from one in memory as another seed does, and does not depend on how the
+    rows are cut into files. Numeric columns of many values are cut into intervals by a sample of a million rows.
+    A chunk of its history is one window.
+
     Args:
-        table: a pyarrow Table, RecordBatchReader, path, or object with `__arrow_c_stream__`; n >= 1 rows.
+        table: a pyarrow Table, RecordBatchReader, path, or object with `__arrow_c_stream__`; n >= 1 rows. Or a
+            Dataset of Parquet or Arrow files.
         generator: hyper-parameters; `Autoregressive()` by default.
         schema: the table's description; inferred if None (from the columns' types alone where training is
             private). Columns it marks as identifiers or text are not learned, and an `IdentifierWarning` says
@@ -48,6 +60,9 @@ def fit(
             machine and library versions.
         progress: loss, speed and remaining time on stderr. None shows a bar on a terminal or in a notebook, and
             nothing elsewhere; True shows plain lines elsewhere, one every half minute, "json" JSON lines.
+        cache: for a Dataset, an existing directory for its codes (one to four bytes a cell, eight for a number of
+            many values), which are removed at the end; by default the environment's `JAXSYNTH_CACHE`, or else the
+            directory for temporary files.
 
     Returns:
         The trained generator. Ctrl-C keeps the best parameters so far and says so in a `TrainingWarning`.
@@ -56,11 +71,19 @@ def fit(
         TableError: unreadable, empty, or with NaN or infinite cells.
         SchemaError: the schema disagrees with the table, or leaves no column to learn.
         TrainingError: training diverged.
-        PrivacyError: the generator has no private training, or the schema is not public.
+        PrivacyError: the generator has no private training, the schema is not public, or the table is a Dataset.
+        OutputError: the codes of a Dataset do not fit on the disk, or cannot be written.
     """
+    if isinstance(table, pa_dataset.Dataset):
+        table = RowStream(table)
     if privacy is not None:
         if not isinstance(privacy, Privacy):
             raise PrivacyError(f"privacy is {privacy!r}; give jaxsynth.Privacy(epsilon=...), or None for none")
+        if isinstance(table, RowStream):
+            raise PrivacyError(
+                "privacy: private training reads the table into memory for now; give a table, as "
+                "dataset.to_table(), or a path"
+            )
         source = as_table(table)
         # By types and names alone: what cells look like decides nothing that is not paid for.
         schema = Schema.infer(source.slice(0, 0)) if schema is None else schema
@@ -69,6 +92,12 @@ def fit(
         warn_of_identifiers(schema)
         own = generator or Autoregressive()
         return Synthesizer(fit_privately(source, own, schema, privacy, seed=seed, progress=progress))
+    if isinstance(table, RowStream):
+        found = survey_rows(table, schema, seed=seed, progress=progress)
+        require_columns(found.schema)
+        warn_of_identifiers(found.schema)
+        own = generator or Autoregressive()
+        return Synthesizer(fit_out_of_core(table, found, own, seed=seed, progress=progress, cache=cache))
     source = rows_to_learn(table)
     schema = described(source, schema)
     require_columns(schema)

@@ -142,8 +142,13 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0]
 
 
-def check_finite(table: pa.Table, *, what: str = "table") -> None:
+def check_finite(table: pa.Table, *, what: str = "table", start: int = 0) -> None:
     """Refuse NaN and infinities: Arrow's null is the only missing value.
+
+    Args:
+        table: rows to look at.
+        what: the name of this input in error messages.
+        start: the number of the first of these rows.
 
     Raises:
         TableError: naming the column, how many cells, the first row, and the remedy.
@@ -155,19 +160,19 @@ def check_finite(table: pa.Table, *, what: str = "table") -> None:
         values = np.asarray(column.fill_null(0).cast(pa.float64()))
         bad = ~np.isfinite(values)
         if bad.any():
-            _raise_not_finite(name, values, bad, what)
+            _raise_not_finite(name, values, bad, what=what, start=start)
 
 
-def _raise_not_finite(name: str, values: np.ndarray, bad: np.ndarray, what: str) -> None:
+def _raise_not_finite(name: str, values: np.ndarray, bad: np.ndarray, *, what: str, start: int) -> None:
     kind = "NaN" if np.isnan(values).any() else "infinite"
     remedy = (
         "NaN is not a missing value here: use jaxsynth.nan_to_null(table), or --nan-as-null"
         if kind == "NaN"
         else "replace infinities by null or by the bound they stand for"
     )
+    first = start + int(bad.argmax())
     raise TableError(
-        f"{what}: column {name!r} holds {int(bad.sum())} {kind} cells, the first in row {int(bad.argmax())}; "
-        + remedy
+        f"{what}: column {name!r} holds {int(bad.sum())} {kind} cells, the first in row {first}; {remedy}"
     )
 
 

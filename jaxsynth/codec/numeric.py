@@ -7,7 +7,7 @@ an interval also has a position inside it, uniform by construction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +20,7 @@ from jaxsynth.errors import CodecError, ConditionError
 from jaxsynth.schema import Column
 from jaxsynth.schema.cells import Numbers, from_numbers, round_to, to_numbers, valid_mask
 
-_MAX_EXACT = 1024  # distinct values that may each have a code
+MAX_EXACT = 1024  # distinct values that may each have a code
 _PER_EXACT = 8  # occurrences a value on average, for a column to be exact
 _INFLATED = 0.015  # share of the present cells from which one value is a state of its own
 _HEAVY = 0.05  # share from which an exact value stands out of its neighbours
@@ -50,15 +50,18 @@ class NumericCodec:
     def fit(cls, column: Column, cells: pa.ChunkedArray, max_intervals: int) -> NumericCodec:
         """Choose atoms and intervals from `cells` and count the codes."""
         values = to_numbers(cells)[valid_mask(cells)]
-        atoms = _choose_atoms(values)
+        empty = cls.of_atoms(column, choose_atoms(*np.unique(values, return_counts=True)), values, max_intervals)
+        codes, _ = empty.encode(cells)
+        return replace(empty, counts=np.bincount(codes, minlength=len(empty.counts)).astype(np.int64))
+
+    @classmethod
+    def of_atoms(cls, column: Column, atoms: Numbers, values: Numbers, max_intervals: int) -> NumericCodec:
+        """With these atoms, and intervals for those `values` (n,) that are none; nothing is counted yet."""
         rest = values[~np.isin(values, atoms)].astype(np.float64)
         intervals = 0 if len(rest) == 0 else _count_intervals(len(rest), max_intervals)
         quantiles = fit_quantiles(rest, _bounds(column, rest), column.resolution) if len(rest) else None
         size = len(atoms) + intervals + column.nullable
-        empty = cls(column, np.zeros(size, np.int64), atoms, intervals, quantiles)
-        codes, _ = empty.encode(cells)
-        counts = np.bincount(codes, minlength=size).astype(np.int64)
-        return cls(column, counts, atoms, intervals, quantiles)
+        return cls(column, np.zeros(size, np.int64), atoms, intervals, quantiles)
 
     @cached_property
     def spec(self) -> CodeSpec:
@@ -213,14 +216,30 @@ class NumericCodec:
         return first - 0.4999 * r, last + 0.4999 * r
 
 
-def _choose_atoms(values: Numbers) -> Numbers:
-    distinct, counts = np.unique(values, return_counts=True)
-    inflated = counts >= max(_INFLATED * len(values), _PER_EXACT)
+def choose_atoms(distinct: Numbers, counts: NDArray[np.int64]) -> Numbers:
+    """The values that have a code each: all if they are few and frequent, else the inflated ones.
+
+    Args:
+        distinct: the values of a column, sorted.
+        counts: int64, how often each occurs.
+    """
+    inflated = _inflated(counts)
     # Judged without the inflated values: a pile of zeros must not make a few hundred unique values "frequent".
     rest = counts[~inflated]
-    if len(distinct) == 1 or (len(distinct) <= _MAX_EXACT and rest.sum() >= _PER_EXACT * len(rest)):
+    if len(distinct) == 1 or (len(distinct) <= MAX_EXACT and rest.sum() >= _PER_EXACT * len(rest)):
         return distinct
     return distinct[inflated]
+
+
+def inflated_values(values: Numbers) -> Numbers:
+    """Those of `values` (n,) that are states of their own."""
+    distinct, counts = np.unique(values, return_counts=True)
+    out: Numbers = distinct[_inflated(counts)]
+    return out
+
+
+def _inflated(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return counts >= max(_INFLATED * int(counts.sum()), _PER_EXACT)
 
 
 def _count_intervals(rows: int, most: int) -> int:

@@ -48,6 +48,11 @@ class Codec:
             max_intervals: most interval codes for a continuous column.
         """
         fitted = tuple(_fit_column(c, table[c.name], max_intervals) for c in schema.modelled)
+        return cls.of_columns(schema, fitted, table)
+
+    @classmethod
+    def of_columns(cls, schema: Schema, fitted: tuple[ColumnCodec, ...], table: pa.Table) -> Codec:
+        """With these codecs; what repeats what is looked for in the table."""
         sample = table.take(np.linspace(0, table.num_rows - 1, min(ROWS, table.num_rows)).astype(np.int64))
         codes = [_codes(c, sample[c.column.name]) for c in fitted]
         return cls(schema=schema, columns=fitted, repeats=find_repeats(fitted, codes))

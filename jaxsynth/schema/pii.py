@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from jaxsynth.schema.arrow_types import is_stringlike
 from jaxsynth.schema.cells import combine, to_numbers, valid_mask
 
-_MIN_ROWS = 20  # uniqueness says nothing in a table shorter than this
+MIN_ROWS = 20  # uniqueness says nothing in a table shorter than this
 _SHARE = 0.5  # of the non-null cells that must look alike
 
 _ID_NAME = re.compile(
@@ -48,6 +49,26 @@ class Finding:
     output: Literal["regenerate", "drop"]
 
 
+class _Text(NamedTuple):
+    """The cells of a column that are not missing, each distinct one once: most columns have few."""
+
+    distinct: pa.Array
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> _Text:
+        found = pc.value_counts(combine(column.cast(pa.large_string())).drop_null())
+        return cls(found.field("values"), np.asarray(found.field("counts")))
+
+    @property
+    def rows(self) -> int:
+        return int(self.counts.sum())
+
+    def mean(self, of_distinct: pa.Array) -> float:
+        """Over the cells, of what was found for each distinct one."""
+        return float((np.asarray(of_distinct).astype(np.float64) * self.counts).sum() / self.rows)
+
+
 def find(name: str, column: pa.ChunkedArray) -> Finding | None:
     """The reason to keep `column` out of training, or None."""
     if is_stringlike(column.type):
@@ -58,8 +79,8 @@ def find(name: str, column: pa.ChunkedArray) -> Finding | None:
 
 
 def _find_in_text(name: str, column: pa.ChunkedArray) -> Finding | None:
-    cells = combine(column.cast(pa.large_string())).drop_null()
-    if len(cells) == 0:
+    cells = _Text.of(column)
+    if cells.rows == 0:
         return None
     if _share(cells, _EMAIL) > _SHARE:
         return Finding(kind="identifier", reason="e-mail address", output="regenerate")
@@ -72,10 +93,10 @@ def _find_in_text(name: str, column: pa.ChunkedArray) -> Finding | None:
     return _find_by_uniqueness(name, cells)
 
 
-def _find_by_uniqueness(name: str, cells: pa.Array) -> Finding | None:
+def _find_by_uniqueness(name: str, cells: _Text) -> Finding | None:
     unique = _distinct_share(cells)
-    enough = len(cells) >= _MIN_ROWS
-    words = float(np.mean(np.asarray(pc.count_substring(cells, " ")))) + 1
+    enough = cells.rows >= MIN_ROWS
+    words = cells.mean(pc.count_substring(cells.distinct, " ")) + 1
     if enough and unique > _SHARE and words >= 4:
         return Finding(kind="text", reason="free text", output="drop")
     looks_numbered = bool(_names_an_id(name)) or _share(cells, _RECORD) > _SHARE
@@ -88,7 +109,7 @@ def _find_by_uniqueness(name: str, cells: pa.Array) -> Finding | None:
 
 def _find_in_integers(name: str, column: pa.ChunkedArray) -> Finding | None:
     values = to_numbers(column)[valid_mask(column)]
-    if len(values) < _MIN_ROWS:
+    if len(values) < MIN_ROWS:
         return None
     distinct = np.unique(values)
     numbered = len(distinct) == len(values) and distinct[-1] - distinct[0] == len(values) - 1
@@ -101,9 +122,9 @@ def _names_an_id(name: str) -> bool:
     return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
 
 
-def _share(cells: pa.Array, pattern: str) -> float:
-    return float(np.mean(np.asarray(pc.match_substring_regex(cells, pattern))))
+def _share(cells: _Text, pattern: str) -> float:
+    return cells.mean(pc.match_substring_regex(cells.distinct, pattern))
 
 
-def _distinct_share(cells: pa.Array) -> float:
-    return int(pc.count_distinct(cells).as_py()) / len(cells)
+def _distinct_share(cells: _Text) -> float:
+    return len(cells.distinct) / cells.rows

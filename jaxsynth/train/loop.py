@@ -1,4 +1,4 @@
-"""The training loop, written once for every model: one jitted scan an epoch over device-resident rows."""
+"""The training loop, written once for every model: one jitted scan a chunk over rows on the devices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from jaxsynth.train.adversarial import Adversarial
 from jaxsynth.train.course import Best, Course, History
 from jaxsynth.train.flat import Flat
 from jaxsynth.train.mesh import WHOLE, placed, row_mesh
-from jaxsynth.train.plan import Plan, make_plan, split_rows
+from jaxsynth.train.plan import Plan, split_rows
+from jaxsynth.train.rows import Resident, Rows
 from jaxsynth.train.scoring import Scoring, make_scoring, take
 from jaxsynth.train.steps import AXIS, Draws, Likelihood, State, Step, Stepper, Turn, schedule
 
@@ -66,21 +67,40 @@ def train(
         TrainingError: no pass had a finite loss.
     """
     kept, held = split_rows(len(data.positions), training, seed)
-    plan = make_plan(len(kept), training)
+    return train_on(
+        model, layout, Resident(take(data, kept)), take(data, held), training, seed=seed, report=report
+    )
+
+
+def train_on(
+    model: Model,
+    layout: tuple[CodeSpec, ...],
+    own: Rows,
+    held: Packed,
+    training: Training,
+    *,
+    seed: int,
+    report: Callable[[Progress], None] | None = None,
+) -> tuple[Params, History]:
+    """The same for rows that are split already, wherever those to train on (`own`) lie."""
+    plan = own.plan(training)
     mesh = row_mesh(-(-plan.batch // (model.game.pack if model.game else 1)))
-    own, held_rows = take(data, kept), take(data, held)
-    rows = placed(own, mesh)
     init_key, run_key, eval_key = jax.random.split(jax.random.key(seed), 3)
-    scoring = make_scoring(model, layout, plan, held_rows, own, eval_key)
+    scoring = make_scoring(model, layout, plan, held, own.known, eval_key)
     start = jax.jit(model.init)(init_key)
     flat = Flat.like(start)
     stepper = make_stepper(model, layout, plan, flat)
     state = stepper.start(jnp.asarray(flat.vector(start)), jax.random.fold_in(init_key, 1))
-    state, run_key, resident = placed((state, run_key, stepper.resident(rows)), mesh)
+    state, run_key = placed((state, run_key), mesh)
+
+    def place(rows: Packed) -> tuple[Packed, Any]:
+        there = placed(rows, mesh)
+        return there, placed(stepper.resident(there), mesh)
+
     runner = Runner(plan, mesh, flat, stepper)
     best = Course.start(plan, state).best
     try:
-        for best in _chunks(runner, scoring, state, (rows, resident), run_key):
+        for best in _chunks(runner, scoring, state, own.chunks(place), run_key):
             if report is not None:
                 report(_progress(plan, best.history))
     except KeyboardInterrupt:
@@ -118,11 +138,11 @@ def make_stepper(model: Model, layout: tuple[CodeSpec, ...], plan: Plan, flat: F
 
 
 def _chunks(
-    runner: Runner, scoring: Scoring, state: State, data: tuple[Packed, Any], key: jax.Array
+    runner: Runner, scoring: Scoring, state: State, chunks: Iterator[tuple[Packed, Any]], key: jax.Array
 ) -> Iterator[Best]:
     """Run chunk after chunk until the plan or the held-out rows say stop; the best so far after each."""
     course = Course.start(runner.plan, state)
-    for chunk in range(runner.plan.chunks):
+    for chunk, data in zip(range(runner.plan.chunks), chunks, strict=False):
         state, loss = runner.epoch(state, data, key)
         score = scoring.held_out(runner.flat.on_host(state.average))
         course, state = course.after(chunk, state, float(loss), score)

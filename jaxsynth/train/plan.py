@@ -18,7 +18,7 @@ _CHUNK_STEPS = 16  # tiny tables run several passes a compiled call
 class Plan:
     """Sizes that a compiled epoch is specialised to."""
 
-    rows: int
+    rows: int  # of a chunk
     batch: int
     steps: int  # optimiser steps a chunk
     chunks: int
@@ -45,13 +45,13 @@ class Plan:
         return 1.0 - 1.0 / max(1.0, self.training.ema * self.total_steps)
 
 
-def make_plan(rows: int, training: Training) -> Plan:
-    """Chunks and steps for `rows` training rows."""
-    batch = _batch(rows, training)
+def make_plan(rows: int, training: Training, windows: int = 1) -> Plan:
+    """Chunks and steps for training rows that come in so many windows of `rows` rows each, a chunk a window."""
+    batch = min(_batch(rows * windows, training), rows)
     steps = rows // batch
-    passes = max(1, _CHUNK_STEPS // steps)
-    epochs = max(training.epochs, math.ceil(training.min_steps / steps))
-    return Plan(rows, batch, steps * passes, math.ceil(epochs / passes), training)
+    passes = max(1, _CHUNK_STEPS // (steps * windows))
+    epochs = max(training.epochs, math.ceil(training.min_steps / (steps * windows)))
+    return Plan(rows, batch, steps * passes, math.ceil(epochs / passes) * windows, training)
 
 
 def _batch(rows: int, training: Training) -> int:
@@ -65,7 +65,11 @@ def _batch(rows: int, training: Training) -> int:
 def split_rows(rows: int, training: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers to train on and to hold out, by a seeded permutation."""
     order = np.random.default_rng(seed).permutation(rows)
-    held = int(rows * training.validation)
-    if held < _MIN_VALIDATION:
-        return np.sort(order), order[:0]
+    held = held_out(rows, training)
     return np.sort(order[held:]), np.sort(order[:held])
+
+
+def held_out(rows: int, training: Training) -> int:
+    """How many of so many rows are held out."""
+    held = int(rows * training.validation)
+    return held if held >= _MIN_VALIDATION else 0

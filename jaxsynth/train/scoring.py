@@ -25,7 +25,7 @@ from jaxsynth.train.plan import Plan
 
 _BLOCK = 256  # rows computed at once
 _MOST = 4096  # rows a call
-_CALIBRATION_ROWS = 16_384
+CALIBRATION_ROWS = 16_384
 _CELLS = 1 << 28  # probabilities a round of calibration computes at most: many codes are calibrated on fewer rows
 _ROUNDS = 8  # of calibration
 
@@ -115,7 +115,7 @@ class _Likelihoods:
 def _likelihood_parts(layout: tuple[CodeSpec, ...], held: Packed, kept: Packed) -> tuple[list[_Part], list[_Part]]:
     """The calls for held-out rows, and those for the training rows that calibration goes by."""
     codes = sum(spec.size for spec in layout)
-    known = take_evenly(kept, max(1, min(_CALIBRATION_ROWS, _CELLS // codes)))
+    known = take_evenly(kept, max(1, min(CALIBRATION_ROWS, _CELLS // codes)))
     size = min(_MOST, _padded(max(len(held.positions), 1)))
     return _parts(held, size), _parts(known, size)
 

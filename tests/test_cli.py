@@ -74,6 +74,49 @@ def test_schema_fit_and_sample(
     assert "wrote 120 rows" in streams.err
 
 
+def test_a_table_that_fills_memory_is_fitted_out_of_core(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jaxsynth.models.DEFAULTS", {"autoregressive": TINY})
+    monkeypatch.setattr("jaxsynth.streams._memory", lambda: 10_000)
+    data = files / "train.parquet"
+    assert run("fit", data, "-o", files / "a.jsynth", "--quiet", monkeypatch=monkeypatch) == 0
+    said = capsys.readouterr().err
+    assert f"{data} would fill more than 25% of the memory: fitting out of core\n" in said
+    assert run("fit", data, "-o", files / "b.jsynth", "--quiet", "--in-memory", monkeypatch=monkeypatch) == 0
+    assert "out of core" not in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setattr("jaxsynth.models.DEFAULTS", {"autoregressive": TINY})
+    cached = ("--out-of-core", "--cache", files)
+    assert run("fit", data, "-o", files / "c.jsynth", "--quiet", *cached, monkeypatch=monkeypatch) == 0
+    same = [js.load(files / f"{name}.jsynth").history.losses for name in "abc"]
+    assert same[0] == same[2] != same[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("train.csv", [], "is no Parquet or Arrow file or directory of them"),
+        ("none.parquet", [], "no file"),
+        ("train.parquet", ["--epsilon", 1], "private training reads the table into memory for now"),
+        ("train.parquet", ["--cache", "/nowhere"], "cannot keep the rows' codes in '/nowhere'"),
+    ],
+)
+def test_fits_out_of_core_that_cannot_be(
+    files: Path,
+    name: str,
+    options: list[object],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pa_csv.write_csv(make_table(50, 1), files / "train.csv")
+    fit = ("fit", files / name, "-o", files / "m.jsynth", "--out-of-core", "--quiet", *options)
+    assert run(*fit, monkeypatch=monkeypatch) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert told in said[-1]
+
+
 def test_audit_and_evaluate_write_json_and_html(
     files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from jaxsynth.codec.layout import Allowed, Codes, CodeSpec, code_dtype, exact
 from jaxsynth.errors import CodecError, ConditionError
 from jaxsynth.schema import Column, Level
 from jaxsynth.schema.arrow_types import storage_type
-from jaxsynth.schema.cells import combine
+from jaxsynth.schema.cells import array_of, combine
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,14 +102,12 @@ class CategoryCodec:
         type_ = self.column.arrow_type
         if pa.types.is_null(type_):
             return pa.nulls(len(codes))
-        levels = len(self._values)
-        mask = codes >= levels
-        indices = np.where(mask, 0, codes).astype(np.int32)
-        mask_or_none = mask if mask.any() else None
+        valid = codes < len(self._values) if self.column.nullable else None
+        indices = codes if valid is None else codes * valid  # any level where there is none
         if pa.types.is_dictionary(type_):
-            narrow = pa.array(indices, type_.index_type, mask=mask_or_none)
+            narrow = array_of(indices.astype(type_.index_type.to_pandas_dtype()), valid)
             return pa.DictionaryArray.from_arrays(narrow, self._values, ordered=type_.ordered)
-        return self._values.take(pa.array(indices, pa.int32(), mask=mask_or_none))
+        return self._values.take(array_of(indices, valid))
 
     def allow(self, values: Collection[Level]) -> Allowed:
         """The codes of `values`.

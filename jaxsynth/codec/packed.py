@@ -1,7 +1,8 @@
-"""Encoded columns stacked by dtype into a few matrices: what lies on the device and what comes back."""
+"""Encoded columns stacked by dtype into a few matrices: rows on the device, columns on the way back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,35 @@ class Packed(NamedTuple):
     positions: NDArray[np.float32]
 
 
+class Columns(NamedTuple):
+    """Generated rows on their way to the host, column after column, so that each is one piece of memory.
+
+    Attributes:
+        codes: three matrices (c8, n) uint8, (c16, n) uint16, (c32, n) uint32; c8 + c16 + c32 = columns.
+        positions: float32 (v, n), one row a continuous column.
+    """
+
+    codes: tuple[NDArray[np.unsignedinteger], ...]
+    positions: NDArray[np.float32]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.positions.shape[1])
+
+    def slice(self, begin: int, end: int) -> Columns:
+        """Rows `begin` to `end - 1`, as views."""
+        return Columns(tuple(c[:, begin:end] for c in self.codes), self.positions[:, begin:end])
+
+    @staticmethod
+    def concatenate(parts: Sequence[Columns]) -> Columns:
+        """The rows of at least one part after those of the other."""
+        if len(parts) == 1:
+            return parts[0]
+        codes = tuple(np.concatenate(c, axis=1) for c in zip(*(p.codes for p in parts), strict=True))
+        return Columns(codes, np.concatenate([p.positions for p in parts], axis=1))
+
+
 def dtype_columns(layout: tuple[CodeSpec, ...]) -> tuple[tuple[int, ...], ...]:
     """For uint8, uint16 and uint32: which layout columns are stored so."""
     return tuple(tuple(i for i, spec in enumerate(layout) if code_dtype(spec.size) is dtype) for dtype in _DTYPES)
@@ -42,10 +72,9 @@ def pack(layout: tuple[CodeSpec, ...], encoded: Encoded) -> Packed:
     return Packed(codes, positions)
 
 
-def unpack(layout: tuple[CodeSpec, ...], packed: Packed) -> Encoded:
-    """The columns apart again; views where the layout allows."""
-    columns: dict[int, NDArray[np.unsignedinteger]] = {}
-    for ids, matrix in zip(dtype_columns(layout), packed.codes, strict=True):
-        columns.update((i, matrix[:, j]) for j, i in enumerate(ids))
-    positions = tuple(packed.positions[:, j] for j in range(packed.positions.shape[1]))
-    return Encoded(tuple(columns[i] for i in range(len(layout))), positions)
+def unpack(layout: tuple[CodeSpec, ...], columns: Columns) -> Encoded:
+    """The columns apart again, as views."""
+    codes: dict[int, NDArray[np.unsignedinteger]] = {}
+    for ids, matrix in zip(dtype_columns(layout), columns.codes, strict=True):
+        codes.update(zip(ids, matrix, strict=True))
+    return Encoded(tuple(codes[i] for i in range(len(layout))), tuple(columns.positions))

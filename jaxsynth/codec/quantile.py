@@ -9,12 +9,14 @@ training values, so that drawing from it interpolates a density and does not han
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 _PER_KNOT = 16
 _MAX_KNOTS = 1024
+_MAX_CELLS = 2**14  # of a table that finds knots; beyond, they are searched for
 
 Floats = NDArray[np.float64]
 
@@ -53,14 +55,39 @@ class Quantiles:
 
     def at(self, interval: NDArray[np.int64], position: Floats, intervals: int) -> Floats:
         """The values at positions inside intervals; the inverse of `locate`."""
-        ranks = self.ranks * intervals
-        last = len(ranks) - 2
-        j = np.clip(np.searchsorted(ranks, interval + position, side="right") - 1, 0, last)
-        # The sum above may round across a knot; decide by exact local differences.
-        j = np.where((position >= ranks[j + 1] - interval) & (j < last), j + 1, j)
-        j = np.where((position < ranks[j] - interval) & (j > 0), j - 1, j)
-        share = (position - (ranks[j] - interval)) / (ranks[j + 1] - ranks[j])
-        return self.values[j] + np.clip(share, 0.0, 1.0) * (self.values[j + 1] - self.values[j])
+        ranks, begin = self.ranks * intervals, interval.astype(np.float64)
+        j = self._near((begin + position) / intervals)
+        # That may be a knot beside the right one; decide by exact local differences.
+        above = np.append(ranks[1:-1], np.inf)
+        j += position >= above.take(j) - begin
+        below = ranks.take(j) - begin
+        under = position < below
+        if under.any():
+            j -= under & (j > 0)
+            below = ranks.take(j) - begin
+        share = (position - below) / np.diff(ranks).take(j)
+        return self.values.take(j) + np.clip(share, 0.0, 1.0) * np.diff(self.values).take(j)
+
+    def _near(self, rank: Floats) -> NDArray[np.int64]:
+        """The knot at or below each rank in [0, 1], or one next to it."""
+        if self._starts is None:
+            return np.clip(np.searchsorted(self.ranks, rank, side="right") - 1, 0, len(self.ranks) - 2)
+        return self._starts.take((rank * (len(self._starts) - 1)).astype(np.int64))
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64] | None:
+        """The knot at or below the beginning of each of many equal cells of rank, and the last one.
+
+        Cells are at most half as wide as knots are apart, so none holds two; None where that were too many.
+        """
+        cells = 2 * np.ceil(1 / np.diff(self.ranks).min())
+        if not cells <= _MAX_CELLS:
+            return None
+        edges = np.arange(cells + 1) / cells
+        starts: NDArray[np.int64] = np.clip(
+            np.searchsorted(self.ranks, edges, side="right") - 1, 0, len(self.ranks) - 2
+        )
+        return starts
 
     @property
     def steepest(self) -> float:

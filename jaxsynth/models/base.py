@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsynth.codec.layout import CodeSpec
-from jaxsynth.codec.packed import Packed, dtype_columns
+from jaxsynth.codec.packed import Columns, Packed, dtype_columns
 from jaxsynth.errors import TrainingError
 from jaxsynth.models.row_keys import RowKeys
 
@@ -222,8 +222,8 @@ def to_batch(layout: tuple[CodeSpec, ...], rows: Packed) -> Batch:
     return Batch(codes, jnp.asarray(rows.positions))
 
 
-def to_packed(layout: tuple[CodeSpec, ...], batch: Batch) -> Packed:
+def to_columns(layout: tuple[CodeSpec, ...], batch: Batch) -> Columns:
     """A `Batch` in its narrowest dtypes, for the way back to the host."""
     parts = zip(dtype_columns(layout), _DTYPES, strict=True)
-    codes = tuple(batch.codes[:, jnp.array(ids, jnp.int32)].astype(dtype) for ids, dtype in parts)
-    return Packed(codes, batch.positions)  # type: ignore[arg-type]
+    codes = tuple(batch.codes[:, jnp.array(ids, jnp.int32)].astype(dtype).T for ids, dtype in parts)
+    return Columns(codes, batch.positions.T)  # type: ignore[arg-type]

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from jaxsynth.codec import Codec
 from jaxsynth.codec.layout import CodeSpec
-from jaxsynth.codec.packed import Packed, pack, unpack
+from jaxsynth.codec.packed import Columns, Packed, pack, unpack
 from jaxsynth.devices import compiled
 from jaxsynth.errors import CapabilityError
 from jaxsynth.models import Condition, Model, Params
-from jaxsynth.models.base import to_batch, to_packed
+from jaxsynth.models.base import to_batch, to_columns
 from jaxsynth.sample.blocks import BLOCK_ROWS
 from jaxsynth.sample.rules import Projection
 from jaxsynth.schema.cells import combine
@@ -71,7 +71,7 @@ class RowModel:
         projection, condition = Projection.of(self.codec), self._without_missing()
         for i, (block, rows) in enumerate(self._blocks(table)):
             drawn = self._complete(self.params, np.uint32(seed), np.uint32(i), block, condition)
-            cut = jax.tree.map(lambda a, n=rows: np.asarray(a)[:n], drawn)
+            cut = jax.tree.map(np.asarray, drawn).slice(0, rows)
             decoded = projection.apply(self.codec.decode(unpack(self.layout, cut), start=i * BLOCK_ROWS))
             parts.append(decoded.select([c.name for c in self.codec.schema.modelled]))
         if not parts:
@@ -110,7 +110,7 @@ class RowModel:
     @partial(compiled, static_argnums=0)
     def _complete(
         self, params: Params, seed: jax.Array, number: jax.Array, block: Packed, condition: Condition
-    ) -> Packed:
+    ) -> Columns:
         assert self.model.complete is not None
         key = jax.random.fold_in(jax.random.key(seed), number)
         batch = to_batch(self.layout, block)
@@ -119,7 +119,7 @@ class RowModel:
             batch.codes[:, i] == c.spec.size - 1 if c.column.nullable else jnp.zeros(len(batch.codes), jnp.bool_)
             for i, c in enumerate(self.codec.columns)
         ]
-        return to_packed(
+        return to_columns(
             self.layout, self.model.complete(params, key, batch, ~jnp.stack(missing, axis=1), condition)
         )
 

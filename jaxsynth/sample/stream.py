@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import jax
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from jaxsynth.codec import Codec
-from jaxsynth.codec.packed import Packed, unpack
+from jaxsynth.codec.packed import Columns, unpack
 from jaxsynth.models import Condition
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
 from jaxsynth.sample.rules import Projection
@@ -37,41 +36,42 @@ def open_stream(
     first = start // BLOCK_ROWS
     count = -(-(start + rows) // BLOCK_ROWS) - first
     parts = _slices(sampler.blocks(seed, first, count, condition), rows, start)
-    decoded = _batches(parts, codec, rows, start, batch_rows)
+    decoded = to_batches(parts, codec, rows, start, batch_rows)
     batches = (projection.apply(_snap(_clip(batch, limits), values)) for batch in decoded)
     return pa.RecordBatchReader.from_batches(codec.schema.arrow, batches)
 
 
-def _slices(blocks: Iterator[Packed], rows: int, start: int) -> Iterator[Packed]:
+def _slices(blocks: Iterator[Columns], rows: int, start: int) -> Iterator[Columns]:
     """The wanted rows of each block, in order."""
     skip, left = start % BLOCK_ROWS, rows
     while left > 0:
         take = min(BLOCK_ROWS - skip, left)
-        yield _cut(next(blocks), skip, skip + take)
+        yield next(blocks).slice(skip, skip + take)
         skip, left = 0, left - take
 
 
-def _batches(
-    parts: Iterator[Packed], codec: Codec, rows: int, start: int, batch_rows: int
+def to_batches(
+    parts: Iterator[Columns], codec: Codec, rows: int, start: int, batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
+    """The rows of parts, of any sizes, in batches of `batch_rows`; holds the parts of one batch.
+
+    Args:
+        parts: generated rows on the host, `rows` of them or more.
+        codec: what they mean.
+        rows: how many to encode.
+        start: number of the first row.
+        batch_rows: rows a batch, but for the last.
+    """
     done = 0
-    held: list[Packed] = []
+    held: list[Columns] = []
     while done < rows:
         want = min(batch_rows, rows - done)
-        while sum(map(_rows, held)) < want:
+        while sum(part.rows for part in held) < want:
             held.append(next(parts))
-        joined = held[0] if len(held) == 1 else jax.tree.map(lambda *a: np.concatenate(a), *held)
-        held = [_cut(joined, want, _rows(joined))] if _rows(joined) > want else []
-        yield codec.decode(unpack(codec.layout, _cut(joined, 0, want)), start=start + done)
+        joined = Columns.concatenate(held)
+        held = [joined.slice(want, joined.rows)] if joined.rows > want else []
+        yield codec.decode(unpack(codec.layout, joined.slice(0, want)), start=start + done)
         done += want
-
-
-def _rows(part: Packed) -> int:
-    return len(part.positions)
-
-
-def _cut(part: Packed, begin: int, end: int) -> Packed:
-    return jax.tree.map(lambda a: a[begin:end], part)  # type: ignore[no-any-return]
 
 
 def _clip(batch: pa.RecordBatch, limits: Limits) -> pa.RecordBatch:

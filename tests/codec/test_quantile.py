@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxsynth.codec.quantile import fit_quantiles
+from jaxsynth.codec.quantile import Quantiles, fit_quantiles
 
 
 @settings(max_examples=100, deadline=None)
@@ -39,3 +40,21 @@ def test_ranks_are_the_distribution_function() -> None:
     q = fit_quantiles(x, (0.0, x.max()), None)
     grid = np.linspace(0.1, 4, 40)
     np.testing.assert_allclose(q.rank(grid), 1 - np.exp(-grid), atol=0.01)
+
+
+@pytest.mark.parametrize("knots", [2, 3, 100, 1025])
+@pytest.mark.parametrize("even", [True, False])
+def test_knots_found_by_a_table_are_those_a_search_finds(knots: int, even: bool) -> None:
+    """Even ranks have a table; among uneven ones two knots may lie too close for one."""
+    rng = np.random.default_rng(knots)
+    ranks = np.linspace(0, 1, knots) if even else np.r_[0.0, np.sort(rng.random(knots - 2)), 1.0]
+    q = Quantiles(values=np.cumsum(rng.random(knots) + 0.01), ranks=ranks)
+    for intervals in (1, 64, 100):
+        at_knots = np.clip(ranks[:-1] * intervals, 0, intervals - 1e-9)
+        u = np.concatenate([rng.random(5000) * intervals, at_knots])
+        interval = np.floor(u).astype(np.int64)
+        position = u - interval
+        j = np.clip(np.searchsorted(ranks * intervals - 1e-12, u, side="right") - 1, 0, knots - 2)
+        share = np.clip((u - ranks[j] * intervals) / (np.diff(ranks)[j] * intervals), 0, 1)
+        expected = q.values[j] + share * np.diff(q.values)[j]
+        np.testing.assert_allclose(q.at(interval, position, intervals), expected, rtol=1e-9)

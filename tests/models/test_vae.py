@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from jaxsynth.codec import Codec
-from jaxsynth.codec.packed import pack
+from jaxsynth.codec.packed import pack, unpack
 from jaxsynth.models import VAE, Batch, Model, Params, generator_from_json, generator_to_json, native_decoder
-from jaxsynth.models.base import to_batch, to_packed
+from jaxsynth.models.base import to_batch, to_columns
 from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.schema import Schema
 
@@ -58,8 +58,8 @@ def test_samples_are_codes_of_the_layout(built: tuple[Codec, Model, Params, Batc
     assert (np.asarray(drawn.codes) < sizes).all()
     assert (np.asarray(drawn.positions) >= 0).all()
     assert (np.asarray(drawn.positions) < 1).all()
-    packed = to_packed(codec.layout, drawn)
-    np.testing.assert_array_equal(to_batch(codec.layout, packed).codes, drawn.codes)
+    columns = jax.tree.map(np.asarray, to_columns(codec.layout, drawn))
+    np.testing.assert_array_equal(np.stack(unpack(codec.layout, columns).codes, axis=1), drawn.codes)
 
 
 def test_the_untrained_marginals_are_those_of_the_table(built: tuple[Codec, Model, Params, Batch]) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import json
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jax
 import pyarrow as pa
-import pyarrow.ipc as pa_ipc
 import pytest
 
 import jaxsynth as js
 from jaxsynth.errors import ConditionError
+from jaxsynth.models import GENERATORS
+from jaxsynth.sample.blocks import BlockSampler
 
 ROWS = 10_000
 
@@ -61,34 +63,39 @@ def test_a_reader_can_be_abandoned(synth: js.Synthesizer) -> None:
     del reader
 
 
-_HASH = """
-import hashlib, sys, jax, jaxsynth as js, pyarrow as pa
-sink = pa.BufferOutputStream()
-table = js.load(sys.argv[1]).sample(30_000, seed=7)
-with pa.ipc.new_stream(sink, table.schema) as writer:
-    writer.write_table(table.combine_chunks(), max_chunksize=1000)
-print(len(jax.local_devices()), hashlib.sha256(sink.getvalue()).hexdigest())
-"""
+def test_every_generator_gives_the_same_bytes_on_eight_devices(tmp_path: Path) -> None:
+    outs = {devices: tmp_path / f"{devices}.json" for devices in (1, 8)}
+    running = [
+        subprocess.Popen([sys.executable, "-m", "tests.sample.streams_on_devices", str(devices), str(out)])
+        for devices, out in outs.items()
+    ]
+    assert [process.wait() for process in running] == [0, 0]
+    one, eight = (json.loads(out.read_text()) for out in outs.values())
+    assert (one["devices"], eight["devices"]) == (1, 8)
+    assert set(one["digests"]) == set(GENERATORS)
+    for name, found in one["digests"].items():
+        assert eight["digests"][name] == found, name
+        assert found["small batches"] == found["whole"], name
+        assert found["started"] == found["end"], name
 
 
-def test_eight_devices_give_the_bytes_of_one(synth: js.Synthesizer, tmp_path: Path) -> None:
-    synth.save(tmp_path / "model.jsynth")
-    found = {}
-    for devices in (1, 8):
-        flags = f"--xla_force_host_platform_device_count={devices}"
-        run = subprocess.run(
-            [sys.executable, "-c", _HASH, str(tmp_path / "model.jsynth")],
-            env={**os.environ, "XLA_FLAGS": flags}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        count, digest = run.stdout.split()
-        found[int(count)] = digest
-    assert set(found) == {1, 8}
-    assert found[1] == found[8]
-    sink = pa.BufferOutputStream()
-    here = synth.sample(30_000, seed=7)
-    with pa_ipc.new_stream(sink, here.schema) as writer:
-        writer.write_table(here.combine_chunks(), max_chunksize=1000)
-    assert hashlib.sha256(sink.getvalue()).hexdigest() == found[1]
+@dataclass(frozen=True, eq=False)
+class _Counting(BlockSampler):
+    """Notes how many blocks were asked for."""
+
+    drawn: list[int] = field(default_factory=list)
+
+    def _draw(self, params: Any, seed: Any, block: Any, condition: Any) -> Any:
+        self.drawn.append(int(block))
+        return super()._draw(params, seed, block, condition)
+
+
+def test_blocks_are_being_drawn_while_the_host_encodes_and_never_many(synth: js.Synthesizer) -> None:
+    counting = _Counting(synth._model, synth.artefact.codec.layout, synth.artefact.params)
+    ahead = 2 * len(jax.local_devices())
+    for taken, _ in enumerate(counting.blocks(1, 5, 9, None), start=1):
+        assert len(counting.drawn) == min(taken + ahead, 9)
+    assert counting.drawn == list(range(5, 14))
 
 
 @pytest.mark.parametrize(

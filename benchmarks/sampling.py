@@ -44,7 +44,7 @@ def main() -> None:
     result["rare"] = {"probability": report.probability, "effective_share": report.effective_share, **rare}
     result["rare_cost (goal <= 2)"] = result["autoregressive"]["rows_a_second"] / rare["rows_a_second"]
     synth = js.fit(table, js.VAE(), seed=0, progress=False)
-    result["vae"] = rate(synth, arguments.rows, _dense(synth), matmul)
+    result["vae"] = rate(synth, arguments.rows, dense(synth), matmul)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
@@ -81,7 +81,7 @@ def products(synth: js.Synthesizer) -> int:
     return total
 
 
-def _dense(synth: js.Synthesizer) -> int:
+def dense(synth: js.Synthesizer) -> int:
     """Multiply-adds a row of the decoder."""
     leaves = jax.tree_util.tree_leaves_with_path(synth.artefact.params)
     named = [(jax.tree_util.keystr(k), v) for k, v in leaves]

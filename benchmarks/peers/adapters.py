@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,20 @@ def arf(table: pa.Table, categories: list[str], seed: int, epochs: int | None) -
     return Fitted(model.forge, prepared.notes, ("arfpy", "scikit-learn"))
 
 
+def sdv(table: pa.Table, categories: list[str], seed: int, epochs: int | None) -> Fitted:
+    """GaussianCopulaSynthesizer of the package sdv, defaults; without epochs or a seed of its own."""
+    del seed, epochs
+    frame = text_categories(table, categories)
+    metadata = import_module("sdv.metadata").Metadata.detect_from_dataframe(frame)
+    model = import_module("sdv.single_table").GaussianCopulaSynthesizer(metadata)
+    model.fit(frame)
+    return Fitted(lambda rows: model.sample(num_rows=rows), [], ("sdv", "rdt", "copulas"))
+
+
 PEERS: dict[str, Callable[[pa.Table, list[str], int, int | None], Fitted]] = {
     "ctgan": ctgan,
     "tvae": tvae,
     "mostlyai": mostlyai,
     "arf": arf,
+    "sdv": sdv,
 }

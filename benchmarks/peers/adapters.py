@@ -73,9 +73,10 @@ def sdv(table: pa.Table, categories: list[str], seed: int, epochs: int | None) -
     """GaussianCopulaSynthesizer of the package sdv, defaults; without epochs or a seed of its own."""
     del seed, epochs
     frame = text_categories(table, categories)
-    metadata = import_module("sdv.metadata").Metadata.detect_from_dataframe(frame)
+    columns = {n: {"sdtype": "categorical" if n in categories else "numerical"} for n in frame.columns}
+    metadata = import_module("sdv.metadata").Metadata.load_from_dict({"tables": {"table": {"columns": columns}}})
     model = import_module("sdv.single_table").GaussianCopulaSynthesizer(metadata)
-    model.fit(frame)
+    model.fit({"table": frame})
     return Fitted(lambda rows: model.sample(num_rows=rows), [], ("sdv", "rdt", "copulas"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -51,14 +52,14 @@ class PrivateLikelihood:
         progress = state.step / self.plain.plan.total_steps
         params = self.plain.restore(state.params)
 
-        def add(i: jax.Array, total: jax.Array) -> jax.Array:
+        def part(i: Any) -> jax.Array:
             batch, weight = gathered(self.plain.layout, rows, slots, order[i])
             keys, clip = RowKeys(turn.key, places[i]), self.mechanism.row_clip
-            return total + clipped(self.plain.model, params, batch, weight, keys, progress, clip)
+            return clipped(self.plain.model, params, batch, weight, keys, progress, clip)
 
         # Places are kept for the largest of Poisson batches; the last ones are seldom taken.
         taken = jnp.max(jnp.where((order != none).any(1), jnp.arange(len(order)), 0)) + 1
-        total = jax.lax.fori_loop(0, taken, add, jnp.zeros_like(state.params))
+        total = jax.lax.fori_loop(1, taken, lambda i, total: total + part(i), part(0))
         return jax.lax.psum(total, AXIS)  # type: ignore[no-untyped-call, no-any-return]
 
 

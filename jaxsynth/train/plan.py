@@ -11,6 +11,9 @@ from jaxsynth.models import Training
 
 _MIN_VALIDATION = 50  # held-out rows below which early stopping would follow noise
 _LEAST_BATCH = 32  # rows; smaller batches use a vector unit badly and teach no better
+_LONGEST_MEAN = (
+    1_000  # steps; at the full learning rate parameters wander, and a mean of 20,000 steps is no network
+)
 _CHUNK_STEPS = 16  # tiny tables run several passes a compiled call
 
 
@@ -41,8 +44,8 @@ class Plan:
 
     @property
     def decay(self) -> float:
-        """Decay of the moving average: its horizon is a share of the whole run."""
-        return 1.0 - 1.0 / max(1.0, self.training.ema * self.total_steps)
+        """Decay of the moving average: its horizon is a share of the whole run, as far as that is no long way."""
+        return 1.0 - 1.0 / min(max(1.0, self.training.ema * self.total_steps), _LONGEST_MEAN)
 
 
 def make_plan(rows: int, training: Training, windows: int = 1) -> Plan:

@@ -155,3 +155,9 @@ def test_small_tables_are_trained_in_smaller_batches(rows: int, batch: int) -> N
 
 def test_a_batch_is_what_was_asked_for_otherwise() -> None:
     assert make_plan(700, replace(js.Autoregressive().training, batch=500, pass_steps=0)).batch == 500
+
+
+def test_the_average_is_over_a_share_of_the_run_but_never_a_long_way() -> None:
+    training = replace(TINY.training, batch=100, ema=0.05, pass_steps=0, epochs=10, min_steps=0)
+    assert make_plan(10_000, training).decay == pytest.approx(1 - 1 / 50)  # of 1,000 steps
+    assert make_plan(10_000_000, training).decay == pytest.approx(1 - 1 / 1000)  # of 1,000,000

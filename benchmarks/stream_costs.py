@@ -6,7 +6,6 @@ import json
 import statistics
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import jaxsynth as js
+from benchmarks.peers.timing import timed
 from jaxsynth.codec import Codec
 from jaxsynth.codec.packed import Columns
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
@@ -32,13 +32,7 @@ _PEER_EPOCHS = 1
 
 def cost(run: Callable[[], object], rows: int, repeats: int) -> Cost:
     """Median rows a second, and median processor nanoseconds a row over all threads, of a run of `rows` rows."""
-    seconds, processor = [], []
-    for _ in range(repeats):
-        began, used = time.perf_counter(), time.process_time()
-        run()
-        seconds.append(time.perf_counter() - began)
-        processor.append(time.process_time() - used)
-    return _summary(seconds, processor, rows)
+    return _summary(*timed(run, repeats), rows)
 
 
 def end_to_end(synth: js.Synthesizer, rows: int, repeats: int) -> dict[str, Cost]:

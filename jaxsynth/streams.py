@@ -12,7 +12,7 @@ import pyarrow.dataset as pa_dataset
 import pyarrow.parquet as pq
 
 from jaxsynth.errors import TableError
-from jaxsynth.tables import as_table, nan_to_null
+from jaxsynth.tables import as_table, files_under, nan_to_null
 
 _CELLS = 1 << 21  # of the rows that are read at a time
 _MOST = 1 << 17  # rows read at a time
@@ -153,14 +153,13 @@ def fills_memory(path: Path, share: float) -> bool:
 
 
 def _files(path: Path) -> tuple[str, list[str]] | None:
-    """The format, and the files in order; those of one format, as `as_table` chooses them."""
+    """The format, and the files in order; None for what is not streamed."""
+    if path.is_dir():
+        found = files_under(path)
+        return found if found is not None and found[0] in _FORMATS else None
     for format_, suffixes in _FORMATS.items():
         if path.is_file() and path.name.lower().endswith(suffixes):
             return format_, [str(path)]
-        if path.is_dir():
-            files = sorted(str(f) for f in path.rglob(f"*{suffixes[0]}"))
-            if files:
-                return format_, files
     return None
 
 

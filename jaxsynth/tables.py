@@ -131,11 +131,20 @@ def _read_csv(path: Path, delimiter: str) -> pa.Table:
 
 
 def _read_directory(path: Path, what: str) -> pa.Table:
+    found = files_under(path)
+    if found is None:
+        raise TableError(f"{what}: no Parquet, Arrow or CSV file under {str(path)!r}; check the path")
+    format_, files = found
+    return pa_dataset.dataset(files, format=format_).to_table()
+
+
+def files_under(path: Path) -> tuple[str, list[str]] | None:
+    """The files of a directory that make its table, by name, all of one format, and Arrow's word for that."""
     for suffix, format_ in ((".parquet", "parquet"), (".arrow", "ipc"), (".csv", "csv")):
         files = sorted(str(f) for f in path.rglob(f"*{suffix}"))
         if files:
-            return pa_dataset.dataset(files, format=format_).to_table()
-    raise TableError(f"{what}: no Parquet, Arrow or CSV file under {str(path)!r}; check the path")
+            return format_, files
+    return None
 
 
 def _first_line(error: Exception) -> str:

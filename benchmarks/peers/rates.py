@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from benchmarks.peers.adapters import PEERS
+from benchmarks.peers.timing import timed
 
 
 def main(arguments: list[str]) -> None:
@@ -24,12 +24,7 @@ def main(arguments: list[str]) -> None:
     rows, seed, epochs, repeats = map(int, arguments[3:7])
     fitted = PEERS[model](pq.read_table(source), json.loads(Path(columns).read_text()), seed, epochs)
     fitted.sample(1000)
-    seconds, processor = [], []
-    for _ in range(repeats):
-        began, used = time.perf_counter(), time.process_time()
-        fitted.sample(rows)
-        seconds.append(time.perf_counter() - began)
-        processor.append(time.process_time() - used)
+    seconds, processor = timed(lambda: fitted.sample(rows), repeats)
     versions = {name: version(name) for name in fitted.packages}
     print(json.dumps({"seconds": seconds, "processor_seconds": processor, "versions": versions}), flush=True)
     os._exit(0)  # some peers leave worker threads that outlive the interpreter's own end

@@ -15,6 +15,7 @@
 
 #include "calls.hpp"
 #include "kernels.hpp"
+#include "knots.hpp"
 #include "pool.hpp"
 #include "random_arrays.hpp"
 #include "request.hpp"
@@ -26,7 +27,9 @@ using namespace jaxsynth;
 
 namespace {
 
-using Weights = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using Numbers = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using Intervals = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+using Starts = py::array_t<std::int32_t, py::array::c_style | py::array::forcecast>;
 using Ints = py::array_t<std::int32_t, py::array::c_style>;
 
 void raise_unless_ok(const Status& status) {
@@ -71,7 +74,7 @@ std::vector<View> side_views(const std::string& side, const py::sequence& column
   return views;
 }
 
-std::vector<double> weights(const std::string& name, const Weights& array) {
+std::vector<double> weights(const std::string& name, const Numbers& array) {
   if (array.ndim() != 1)
     throw py::value_error(name + " has " + std::to_string(array.ndim()) +
                           " dimensions; pass one number per column in a one-dimensional array");
@@ -116,11 +119,16 @@ std::span<T> span_of(py::array_t<T, flags>& array) {
   return {array.mutable_data(), static_cast<std::size_t>(array.size())};
 }
 
+template <class T, int flags>
+std::span<const T> span_of(const py::array_t<T, flags>& array) {
+  return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
 // Two tables and how their rows compare, as Python hands them over: held together so that the arrays outlive a call.
 class Tables {
  public:
   Tables(const py::sequence& reference, const py::sequence& queries, const std::vector<bool>& categorical,
-         const Weights& scale, const Weights& null_cost, std::int64_t threads) {
+         const Numbers& scale, const Numbers& null_cost, std::int64_t threads) {
     request_.reference = side_views("reference", reference, keep_);
     request_.queries = side_views("queries", queries, keep_);
     request_.categorical.assign(categorical.begin(), categorical.end());
@@ -148,7 +156,7 @@ class Tables {
     return py::make_tuple(std::move(distances), std::move(rows), name_of(report.strategy), report.kernels);
   }
 
-  py::tuple within(const Weights& radii, bool exclude_self, const std::string& index) const {
+  py::tuple within(const Numbers& radii, bool exclude_self, const std::string& index) const {
     Request request = request_;
     request.exclude_self = exclude_self;
     request.strategy = strategy_of(index);
@@ -217,6 +225,21 @@ py::object refuse_to_pickle(const SecureStream&, int) {
   throw py::type_error("a SecureStream cannot be pickled or copied; make another one where you need it");
 }
 
+py::array_t<double> knot_values(const Numbers& values, const Numbers& ranks, const Starts& starts,
+                                const Intervals& interval, const Numbers& position, std::int64_t count) {
+  py::array_t<double> out(interval.size());
+  const Knots knots{span_of(values), span_of(ranks), span_of(starts)};
+  const Places places{span_of(interval), span_of(position), count};
+  const std::span<double> cells = span_of(out);
+  Status status;
+  {
+    const py::gil_scoped_release released;
+    status = values_at(knots, places, cells);
+  }
+  raise_unless_ok(status);
+  return out;
+}
+
 py::object capsule(void* handler) {
   return handler == nullptr ? py::object(py::none()) : py::object(py::capsule(handler));
 }
@@ -230,7 +253,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("decoder_call", [] { return capsule(decoder_call()); },
              "The handler of the custom call that draws rows from a decoder, for jax.ffi, or None without one.");
   py::class_<Tables>(module, "Tables", "Two tables of the same columns, and what a difference costs in each.")
-      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<bool>&, const Weights&, const Weights&,
+      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<bool>&, const Numbers&, const Numbers&,
                     std::int64_t>(),
            py::arg("reference"), py::arg("queries"), py::arg("categorical"), py::arg("scale"), py::arg("null_cost"),
            py::arg("threads"))
@@ -250,6 +273,8 @@ PYBIND11_MODULE(_core, module) {
       .def("words", &draw_some_words, py::arg("n"), py::arg("threads") = 0, "Uniform 32-bit words.")
       .def("__repr__", [](const SecureStream&) { return "<SecureStream>"; })
       .def("__reduce_ex__", &refuse_to_pickle);
+  module.def("knot_values", &knot_values, py::arg("values"), py::arg("ranks"), py::arg("starts"), py::arg("interval"),
+             py::arg("position"), py::arg("count"), "Values of a distribution function at positions inside intervals.");
   module.def("instruction_sets", [] {
     std::vector<std::string> names;
     for (const Kernels* kernels : all_kernels()) names.emplace_back(kernels->name);

@@ -1,4 +1,4 @@
-"""Exact nearest rows in mixed tables, rows drawn from networks, and noise for privacy, in compiled code."""
+"""Exact nearest rows in mixed tables, rows drawn from networks and decoded, and noise for privacy, in compiled code."""
 
 from collections.abc import Sequence
 
@@ -125,6 +125,34 @@ class SecureStream:
 
     def words(self, n: int, threads: int = 0) -> NDArray[np.uint32]:
         """Draw (n,) uniform 32-bit words."""
+
+def knot_values(
+    values: NDArray[np.float64],
+    ranks: NDArray[np.float64],
+    starts: NDArray[np.int32],
+    interval: NDArray[np.int64],
+    position: NDArray[np.floating],
+    count: int,
+) -> NDArray[np.float64]:
+    """Values of a distribution function at positions inside `count` intervals of equal probability.
+
+    The function is linear between its knots. Releases the interpreter's lock.
+
+    Args:
+        values: (m,) of the knots, increasing, m >= 2.
+        ranks: (m,) of the knots, increasing from 0 to 1.
+        starts: (k,) the knot at or below each of k equally spaced ranks from 0 to 1, so close that no two knots lie
+            between two of them; at most m - 2. Empty if there is no such table; knots are then searched for.
+        interval: (n,) in [0, count).
+        position: (n,) in [0, 1].
+        count: how many intervals, at least 1.
+
+    Returns:
+        (n,) float64, between the first and the last of `values` whatever the intervals and positions.
+
+    Raises:
+        ValueError: lengths disagree, there are too few knots, a start is no knot below the last, or `count` < 1.
+    """
 
 def instruction_sets() -> list[str]:
     """What JAXSYNTH_ISA may name here, the slowest first."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 
+import jax
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -35,6 +37,13 @@ def make_table(rows: int, seed: int = 0) -> pa.Table:
             "admitted": pa.array([dt.date(2015, 1, 1) + dt.timedelta(days=int(d)) for d in day]),
         }
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drop_programs() -> Iterator[None]:
+    """Each compiled program maps memory of its own; a process may map 65,530 pieces on Linux, and dies at the next."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

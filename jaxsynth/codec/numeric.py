@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from jaxsynth.codec.layout import Allowed, Codes, CodeSpec, code_dtype
@@ -155,28 +156,28 @@ class NumericCodec:
 
     def decode(self, codes: Codes, positions: NDArray[np.floating] | None) -> pa.Array:
         """Arrow cells of the column's exact type, on its declared resolution and inside its bounds."""
-        valid = codes < len(self.atoms) + self.intervals if self.column.nullable else None
         if self.quantiles is None:
-            values = self._exact.take(codes.astype(np.intp))
-        else:
-            assert positions is not None
-            values = np.empty(len(codes))
-            for begin in range(0, len(codes), _PIECE):
-                piece = slice(begin, begin + _PIECE)
-                values[piece] = self._decode_mixed(codes[piece], positions[piece])
+            return pc.take(self._cells, pa.array(codes), boundscheck=False)
+        assert positions is not None
+        values = np.empty(len(codes))
+        for begin in range(0, len(codes), _PIECE):
+            piece = slice(begin, begin + _PIECE)
+            values[piece] = self._decode_mixed(codes[piece], positions[piece])
+        valid = codes < len(self.atoms) + self.intervals if self.column.nullable else None
         return from_numbers(values, valid, self.column.arrow_type)
 
     @cached_property
-    def _exact(self) -> Numbers:
-        """The value of each code of an exact column; missing has any."""
-        values = self.atoms if len(self.atoms) else np.zeros(1, np.int64)
-        return np.append(values, values[:1])
+    def _cells(self) -> pa.Array:
+        """The cell of each code of an exact column; the missing one is null."""
+        missing = np.zeros(int(self.column.nullable), self.atoms.dtype)
+        valid = np.arange(len(self.counts)) < len(self.atoms)
+        return from_numbers(np.append(self.atoms, missing), valid, self.column.arrow_type)
 
     def _decode_mixed(self, codes: Codes, positions: NDArray[np.floating]) -> NDArray[np.float64]:
         assert self.quantiles is not None
         a = len(self.atoms)
         interval = np.clip(codes.astype(np.int64) - a, 0, self.intervals - 1)
-        x = self._on_grid(self.quantiles.at(interval, positions.astype(np.float64), self.intervals))
+        x = self._on_grid(self.quantiles.at(interval, positions, self.intervals))
         if a:
             x = np.where(codes < a, self.atoms[np.minimum(codes, a - 1)].astype(np.float64), x)
         return x

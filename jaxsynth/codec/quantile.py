@@ -14,6 +14,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxsynth import _core
+
 _PER_KNOT = 16
 _MAX_KNOTS = 1024
 _MAX_CELLS = 2**14  # of a table that finds knots; beyond, they are searched for
@@ -53,41 +55,22 @@ class Quantiles:
         interval = np.clip(np.floor(ranks[j] + inside), 0, intervals - 1)
         return interval.astype(np.int64), np.clip((ranks[j] - interval) + inside, 0.0, 1.0)
 
-    def at(self, interval: NDArray[np.int64], position: Floats, intervals: int) -> Floats:
+    def at(self, interval: NDArray[np.int64], position: NDArray[np.floating], intervals: int) -> Floats:
         """The values at positions inside intervals; the inverse of `locate`."""
-        ranks, begin = self.ranks * intervals, interval.astype(np.float64)
-        j = self._near((begin + position) / intervals)
-        # That may be a knot beside the right one; decide by exact local differences.
-        above = np.append(ranks[1:-1], np.inf)
-        j += position >= above.take(j) - begin
-        below = ranks.take(j) - begin
-        under = position < below
-        if under.any():
-            j -= under & (j > 0)
-            below = ranks.take(j) - begin
-        share = (position - below) / np.diff(ranks).take(j)
-        return self.values.take(j) + np.clip(share, 0.0, 1.0) * np.diff(self.values).take(j)
-
-    def _near(self, rank: Floats) -> NDArray[np.int64]:
-        """The knot at or below each rank in [0, 1], or one next to it."""
-        if self._starts is None:
-            return np.clip(np.searchsorted(self.ranks, rank, side="right") - 1, 0, len(self.ranks) - 2)
-        return self._starts.take((rank * (len(self._starts) - 1)).astype(np.int64))
+        return _core.knot_values(self.values, self.ranks, self._starts, interval, position, intervals)
 
     @cached_property
-    def _starts(self) -> NDArray[np.int64] | None:
+    def _starts(self) -> NDArray[np.int32]:
         """The knot at or below the beginning of each of many equal cells of rank, and the last one.
 
-        Cells are at most half as wide as knots are apart, so none holds two; None where that were too many.
+        Cells are at most half as wide as knots are apart, so none holds two; empty where that were too many.
         """
         cells = 2 * np.ceil(1 / np.diff(self.ranks).min())
         if not cells <= _MAX_CELLS:
-            return None
+            return np.zeros(0, np.int32)
         edges = np.arange(cells + 1) / cells
-        starts: NDArray[np.int64] = np.clip(
-            np.searchsorted(self.ranks, edges, side="right") - 1, 0, len(self.ranks) - 2
-        )
-        return starts
+        below = np.searchsorted(self.ranks, edges, side="right") - 1
+        return np.clip(below, 0, len(self.ranks) - 2).astype(np.int32)
 
     @property
     def steepest(self) -> float:

@@ -1,4 +1,4 @@
-"""Exact nearest rows in mixed tables, rows drawn from networks and decoded, and noise for privacy, in compiled code."""
+"""Compiled code: exact nearest rows in mixed tables, rows drawn and decoded, and noise for privacy."""
 
 from collections.abc import Sequence
 
@@ -141,8 +141,8 @@ def knot_values(
     Args:
         values: (m,) of the knots, increasing, m >= 2.
         ranks: (m,) of the knots, increasing from 0 to 1.
-        starts: (k,) the knot at or below each of k equally spaced ranks from 0 to 1, so close that no two knots lie
-            between two of them; at most m - 2. Empty if there is no such table; knots are then searched for.
+        starts: (k,) the knot at or below each of k equally spaced ranks from 0 to 1, so close that no two knots
+            lie between two of them; at most m - 2. Empty if there is no such table; knots are then searched for.
         interval: (n,) in [0, count).
         position: (n,) in [0, 1].
         count: how many intervals, at least 1.

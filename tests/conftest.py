@@ -41,9 +41,9 @@ def make_table(rows: int, seed: int = 0) -> pa.Table:
 
 @pytest.fixture(scope="module", autouse=True)
 def _drop_programs() -> Iterator[None]:
-    """Each compiled program maps memory of its own; a process may map 65,530 pieces on Linux, and dies at the next."""
+    """Each compiled program maps memory of its own, and Linux lets a process map 65,530 pieces: then it dies."""
     yield
-    jax.clear_caches()
+    jax.clear_caches()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="session")

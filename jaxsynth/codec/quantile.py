@@ -70,7 +70,8 @@ class Quantiles:
             return np.zeros(0, np.int32)
         edges = np.arange(cells + 1) / cells
         below = np.searchsorted(self.ranks, edges, side="right") - 1
-        return np.clip(below, 0, len(self.ranks) - 2).astype(np.int32)
+        starts: NDArray[np.int32] = np.clip(below, 0, len(self.ranks) - 2).astype(np.int32)
+        return starts
 
     @property
     def steepest(self) -> float:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import numpy as np
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Columns
-from jaxsynth.devices import compiled
+from jaxsynth.devices import compiled_method
 from jaxsynth.models import Condition, Model, Params
 from jaxsynth.models.base import to_columns
 
@@ -39,7 +38,7 @@ class BlockSampler:
     layout: tuple[CodeSpec, ...]
     params: Params
 
-    @partial(compiled, static_argnums=0)
+    @compiled_method
     def _draw(self, params: Params, seed: jax.Array, block: jax.Array, condition: Condition | None) -> Columns:
         stream = jax.random.key(seed)
         if condition is None and self.model.sample_block is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from jaxsynth.codec import Codec
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Columns, Packed, pack, unpack
-from jaxsynth.devices import compiled
+from jaxsynth.devices import compiled_method
 from jaxsynth.errors import CapabilityError
 from jaxsynth.models import Condition, Model, Params
 from jaxsynth.models.base import to_batch, to_columns
@@ -102,12 +101,12 @@ class RowModel:
             active=jnp.zeros(len(weights), jnp.bool_),
         )
 
-    @partial(compiled, static_argnums=0)
+    @compiled_method
     def _log_prob(self, params: Params, block: Packed) -> jax.Array:
         assert self.model.log_prob is not None
         return self.model.log_prob(params, to_batch(self.layout, block))
 
-    @partial(compiled, static_argnums=0)
+    @compiled_method
     def _complete(
         self, params: Params, seed: jax.Array, number: jax.Array, block: Packed, condition: Condition
     ) -> Columns:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import numpy as np
 
-from jaxsynth.devices import compiled
+from jaxsynth.devices import compiled_method
 from jaxsynth.errors import CapabilityError
 from jaxsynth.models import Condition, Model, Params
 
@@ -44,7 +43,7 @@ class Weigher:
     model: Model
     params: Params
 
-    @partial(compiled, static_argnums=0)
+    @compiled_method
     def _log_mass(self, params: Params, seed: jax.Array, condition: Condition) -> jax.Array:
         assert self.model.log_mass is not None
         return self.model.log_mass(params, jax.random.key(seed), DRAWS, condition)

@@ -14,7 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
-from jaxsynth.devices import compiled
+from jaxsynth.devices import compiled_method
 from jaxsynth.errors import TrainingError, TrainingWarning
 from jaxsynth.models import Model, Params, Training
 from jaxsynth.train.adversarial import Adversarial
@@ -165,14 +165,14 @@ class Runner:
     flat: Flat
     stepper: Step
 
-    @partial(compiled, static_argnums=0, donate_argnums=1)
+    @partial(compiled_method, donate_argnums=0)
     def epoch(self, state: State, data: tuple[Packed, Any], key: jax.Array) -> tuple[State, jax.Array]:
         """One chunk of steps; returns the new state and the mean loss."""
         order_key, step_key = jax.random.split(key)
         order = cast(Stepper, self.stepper).order(jax.random.fold_in(order_key, state.step))
         return self._steps(state, data, step_key, Draws(order, None))
 
-    @partial(compiled, static_argnums=0, donate_argnums=1)
+    @partial(compiled_method, donate_argnums=0)
     def epoch_of(
         self, state: State, data: tuple[Packed, Any], key: jax.Array, draws: Draws
     ) -> tuple[State, jax.Array]:

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsynth.codec.packed import Packed
-from jaxsynth.devices import compiled
+from jaxsynth.devices import compiled_method
 from jaxsynth.train.loop import take_steps
 from jaxsynth.train.mesh import WHOLE, everywhere
 from jaxsynth.train.plan import Plan
@@ -58,11 +58,11 @@ class SideBySide:
         out: tuple[State, jax.Array] = self._chunk(states, self.data, which, resident, keys)
         return out
 
-    @partial(compiled, static_argnums=0)
+    @compiled_method
     def _resident(self, data: Packed, which: jax.Array) -> Any:
         return jax.vmap(lambda own: self.stepper.resident(_gathered(data, own)))(which)
 
-    @partial(compiled, static_argnums=0, donate_argnums=1)
+    @partial(compiled_method, donate_argnums=0)
     def _chunk(
         self, states: State, data: Packed, which: jax.Array, resident: Any, keys: jax.Array
     ) -> tuple[State, jax.Array]:

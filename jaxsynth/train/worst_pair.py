@@ -9,7 +9,6 @@ Rows, batches, clipping, the grid and the noise go the way of every private trai
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from jaxsynth.affine import added
 from jaxsynth.codec.layout import CodeSpec
 from jaxsynth.codec.packed import Packed
-from jaxsynth.devices import compiled
+from jaxsynth.devices import compiled_method
 from jaxsynth.models import Batch, Model, Params, Training
 from jaxsynth.models.row_keys import RowKeys
 from jaxsynth.privacy.events import TrainingEvent
@@ -89,7 +88,7 @@ class _Side:
         own: Draws = jax.tree.map(lambda a: a.reshape(runs, steps, *a.shape[1:]), self.ready.draws(runs * steps))
         return np.asarray(self._program(self.ready.state, self.ready.data, self.ready.key, own))
 
-    @partial(compiled, static_argnums=0)
+    @compiled_method
     def _program(self, state: State, data: tuple[Packed, jax.Array], key: jax.Array, draws: Draws) -> jax.Array:
         def one(start: State, data: tuple[Packed, jax.Array], key: jax.Array, own: Draws) -> jax.Array:
             last, _ = take_steps(self.ready.runner.plan, self.stepper, start, data, key, *own)

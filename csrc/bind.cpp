@@ -15,7 +15,7 @@
 
 #include "calls.hpp"
 #include "kernels.hpp"
-#include "knots.hpp"
+#include "numbers.hpp"
 #include "pool.hpp"
 #include "random_arrays.hpp"
 #include "request.hpp"
@@ -28,7 +28,7 @@ using namespace jaxsynth;
 namespace {
 
 using Numbers = py::array_t<double, py::array::c_style | py::array::forcecast>;
-using Intervals = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+using Codes = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
 using Starts = py::array_t<std::int32_t, py::array::c_style | py::array::forcecast>;
 using Ints = py::array_t<std::int32_t, py::array::c_style>;
 
@@ -225,16 +225,19 @@ py::object refuse_to_pickle(const SecureStream&, int) {
   throw py::type_error("a SecureStream cannot be pickled or copied; make another one where you need it");
 }
 
-py::array_t<double> knot_values(const Numbers& values, const Numbers& ranks, const Starts& starts,
-                                const Intervals& interval, const Numbers& position, std::int64_t count) {
-  py::array_t<double> out(interval.size());
-  const Knots knots{span_of(values), span_of(ranks), span_of(starts)};
-  const Places places{span_of(interval), span_of(position), count};
+py::array_t<double> numbers_of(const Codes& codes, const Numbers& positions, const Numbers& atoms,
+                               std::int64_t intervals, const Numbers& values, const Numbers& ranks,
+                               const Starts& starts, std::array<double, 4> grid) {
+  py::array_t<double> out(codes.size());
+  const NumberCodec codec{span_of(atoms), intervals, {span_of(values), span_of(ranks), span_of(starts)},
+                          {grid[0], grid[1], grid[2], grid[3]}};
+  const auto from = span_of(codes);
+  const auto at = span_of(positions);
   const std::span<double> cells = span_of(out);
   Status status;
   {
     const py::gil_scoped_release released;
-    status = values_at(knots, places, cells);
+    status = decode_numbers(codec, from, at, cells);
   }
   raise_unless_ok(status);
   return out;
@@ -273,8 +276,9 @@ PYBIND11_MODULE(_core, module) {
       .def("words", &draw_some_words, py::arg("n"), py::arg("threads") = 0, "Uniform 32-bit words.")
       .def("__repr__", [](const SecureStream&) { return "<SecureStream>"; })
       .def("__reduce_ex__", &refuse_to_pickle);
-  module.def("knot_values", &knot_values, py::arg("values"), py::arg("ranks"), py::arg("starts"), py::arg("interval"),
-             py::arg("position"), py::arg("count"), "Values of a distribution function at positions inside intervals.");
+  module.def("decode_numbers", &numbers_of, py::arg("codes"), py::arg("positions"), py::arg("atoms"),
+             py::arg("intervals"), py::arg("values"), py::arg("ranks"), py::arg("starts"), py::arg("grid"),
+             "The values of codes and positions inside intervals.");
   module.def("instruction_sets", [] {
     std::vector<std::string> names;
     for (const Kernels* kernels : all_kernels()) names.emplace_back(kernels->name);

@@ -1,6 +1,7 @@
 """Compiled code: exact nearest rows in mixed tables, rows drawn and decoded, and noise for privacy."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,32 +127,38 @@ class SecureStream:
     def words(self, n: int, threads: int = 0) -> NDArray[np.uint32]:
         """Draw (n,) uniform 32-bit words."""
 
-def knot_values(
+def decode_numbers(
+    codes: NDArray[np.integer],
+    positions: NDArray[np.floating],
+    atoms: NDArray[np.number[Any]],
+    intervals: int,
     values: NDArray[np.float64],
     ranks: NDArray[np.float64],
     starts: NDArray[np.int32],
-    interval: NDArray[np.int64],
-    position: NDArray[np.floating],
-    count: int,
+    grid: tuple[float, float, float, float],
 ) -> NDArray[np.float64]:
-    """Values of a distribution function at positions inside `count` intervals of equal probability.
+    """The values of codes, and of positions inside intervals of equal probability.
 
-    The function is linear between its knots. Releases the interpreter's lock.
+    The distribution function is linear between its knots. Releases the interpreter's lock.
 
     Args:
+        codes: (n,) those below a are atoms, the next `intervals` are intervals; others give any value.
+        positions: (n,) in [0, 1], inside intervals.
+        atoms: (a,) values of the first codes.
+        intervals: how many there are, at least 1.
         values: (m,) of the knots, increasing, m >= 2.
         ranks: (m,) of the knots, increasing from 0 to 1.
         starts: (k,) the knot at or below each of k equally spaced ranks from 0 to 1, so close that no two knots
             lie between two of them; at most m - 2. Empty if there is no such table; knots are then searched for.
-        interval: (n,) in [0, count).
-        position: (n,) in [0, 1].
-        count: how many intervals, at least 1.
+        grid: scale, step, low and high: values in intervals are rounded to multiples of step / scale, of which
+            one is 1, and held between low and high. Scale 0 means no rounding.
 
     Returns:
-        (n,) float64, between the first and the last of `values` whatever the intervals and positions.
+        (n,) float64.
 
     Raises:
-        ValueError: lengths disagree, there are too few knots, a start is no knot below the last, or `count` < 1.
+        ValueError: lengths disagree, there are too few knots, a start is no knot below the last, or there is no
+            interval.
     """
 
 def instruction_sets() -> list[str]:

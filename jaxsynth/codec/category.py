@@ -105,7 +105,7 @@ class CategoryCodec:
         valid = codes < len(self._values) if self.column.nullable else None
         indices = codes if valid is None else codes * valid  # any level where there is none
         if pa.types.is_dictionary(type_):
-            narrow = array_of(indices.astype(type_.index_type.to_pandas_dtype()), valid)
+            narrow = array_of(_as_index(indices, type_.index_type), valid)
             return pa.DictionaryArray.from_arrays(narrow, self._values, ordered=type_.ordered, safe=False)
         return self._values.take(array_of(indices, valid))
 
@@ -126,6 +126,12 @@ class CategoryCodec:
                 )
             weight[text[_text(value)]] = 1.0
         return exact(weight)
+
+
+def _as_index(codes: Codes, type_: pa.DataType) -> NDArray[np.integer]:
+    """Codes of levels as numbers of the type, on their memory where they are as wide."""
+    dtype = np.dtype(type_.to_pandas_dtype())
+    return codes.view(dtype) if codes.itemsize == dtype.itemsize else codes.astype(dtype)
 
 
 def _text(value: Level) -> str:

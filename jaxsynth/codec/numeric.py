@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from jaxsynth import _core
 from jaxsynth.codec.layout import Allowed, Codes, CodeSpec, code_dtype
 from jaxsynth.codec.quantile import Quantiles, fit_quantiles
 from jaxsynth.errors import CodecError, ConditionError
 from jaxsynth.schema import Column
-from jaxsynth.schema.cells import Numbers, from_numbers, round_to, to_numbers, valid_mask
+from jaxsynth.schema.cells import Numbers, from_numbers, round_to, scale_and_step, to_numbers, valid_mask
 
 MAX_EXACT = 1024  # distinct values that may each have a code
 _PER_EXACT = 8  # occurrences a value on average, for a column to be exact
 _INFLATED = 0.015  # share of the present cells from which one value is a state of its own
 _HEAVY = 0.05  # share from which an exact value stands out of its neighbours
 _PER_INTERVAL = 32
-_PIECE = 8192  # values decoded at a time, so that what comes between stays in the processor's cache
 _POINT = 2.0**-20  # share of its interval that a point condition counts as
 
 
@@ -159,10 +159,10 @@ class NumericCodec:
         if self.quantiles is None:
             return pc.take(self._cells, pa.array(codes), boundscheck=False)
         assert positions is not None
-        values = np.empty(len(codes))
-        for begin in range(0, len(codes), _PIECE):
-            piece = slice(begin, begin + _PIECE)
-            values[piece] = self._decode_mixed(codes[piece], positions[piece])
+        q = self.quantiles
+        values = _core.decode_numbers(
+            codes, positions, self.atoms, self.intervals, q.values, q.ranks, q.starts, self._grid
+        )
         valid = codes < len(self.atoms) + self.intervals if self.column.nullable else None
         return from_numbers(values, valid, self.column.arrow_type)
 
@@ -173,14 +173,11 @@ class NumericCodec:
         valid = np.arange(len(self.counts)) < len(self.atoms)
         return from_numbers(np.append(self.atoms, missing), valid, self.column.arrow_type)
 
-    def _decode_mixed(self, codes: Codes, positions: NDArray[np.floating]) -> NDArray[np.float64]:
-        assert self.quantiles is not None
-        a = len(self.atoms)
-        interval = np.clip(codes.astype(np.int64) - a, 0, self.intervals - 1)
-        x = self._on_grid(self.quantiles.at(interval, positions, self.intervals))
-        if a:
-            x = np.where(codes < a, self.atoms[np.minimum(codes, a - 1)].astype(np.float64), x)
-        return x
+    @cached_property
+    def _grid(self) -> tuple[float, float, float, float]:
+        """Scale, step, and both ends of the values that there are; scale 0 without a resolution."""
+        scale, step = (0.0, 1.0) if self.column.resolution is None else scale_and_step(self.column.resolution)
+        return scale, step, *(self.column.bounds or (-np.inf, np.inf))
 
     def _on_grid(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.column.resolution is not None:

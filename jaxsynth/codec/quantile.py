@@ -14,8 +14,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxsynth import _core
-
 _PER_KNOT = 16
 _MAX_KNOTS = 1024
 _MAX_CELLS = 2**14  # of a table that finds knots; beyond, they are searched for
@@ -55,12 +53,8 @@ class Quantiles:
         interval = np.clip(np.floor(ranks[j] + inside), 0, intervals - 1)
         return interval.astype(np.int64), np.clip((ranks[j] - interval) + inside, 0.0, 1.0)
 
-    def at(self, interval: NDArray[np.int64], position: NDArray[np.floating], intervals: int) -> Floats:
-        """The values at positions inside intervals; the inverse of `locate`."""
-        return _core.knot_values(self.values, self.ranks, self._starts, interval, position, intervals)
-
     @cached_property
-    def _starts(self) -> NDArray[np.int32]:
+    def starts(self) -> NDArray[np.int32]:
         """The knot at or below the beginning of each of many equal cells of rank, and the last one.
 
         Cells are at most half as wide as knots are apart, so none holds two; empty where that were too many.

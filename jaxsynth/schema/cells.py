@@ -97,9 +97,13 @@ def _stored(values: Numbers, type_: pa.DataType) -> Numbers:
 
 def round_to(values: NDArray[np.float64], resolution: float) -> NDArray[np.float64]:
     """Round to multiples of `resolution`; powers of ten come out as the nearest double to the decimal."""
-    if resolution == 1.0:
-        return np.rint(values)
+    scale, step = scale_and_step(resolution)
+    return np.rint(values / step) * step if scale == 1 else np.rint(values * scale) / scale
+
+
+def scale_and_step(resolution: float) -> tuple[float, float]:
+    """`resolution` as step / scale, one of which is 1: decimals are integers divided by a power of ten."""
     decimals = -np.log10(resolution)
     if resolution < 1 and abs(decimals - round(decimals)) < 1e-9:
-        return np.round(values, round(decimals))
-    return np.rint(values / resolution) * resolution
+        return 10.0 ** round(decimals), 1.0
+    return 1.0, resolution

@@ -1,4 +1,4 @@
-// Values at positions: against a search in long doubles, at the edges, and with places that are out of bounds.
+// Numbers decoded: against a search in long doubles, on grids, at the edges, and with codes that are none.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "harness.hpp"
-#include "knots.hpp"
+#include "numbers.hpp"
 
 using namespace jaxsynth;
 
@@ -58,9 +58,8 @@ void agrees_with_a_slow_search() {
         interval[i] = any(random);
         position[i] = i % 7 == 0 ? 0 : i % 7 == 1 ? 1 : within(random);
       }
-      const Places places{interval, position, count};
-      CHECK(values_at(f.knots(true), places, found).ok());
-      CHECK(values_at(f.knots(false), places, searched).ok());
+      CHECK(decode_numbers({{}, count, f.knots(true), {}}, interval, position, found).ok());
+      CHECK(decode_numbers({{}, count, f.knots(false), {}}, interval, position, searched).ok());
       CHECK(found == searched);
       for (std::size_t i = 0; i < interval.size(); ++i)
         CHECK(std::abs(found[i] - slow(f, interval[i], position[i], count)) < 1e-9);
@@ -72,26 +71,49 @@ void stays_within_the_knots() {
   std::mt19937_64 random(2);
   const Function f = random_function(10, 20, random);
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
-  const std::vector<std::int64_t> interval{-5, 0, 3, 4, 1'000'000, 0, 0, 0};
+  const std::vector<double> atoms{f.values[3]};
+  const std::vector<std::int64_t> codes{-5, 1, 4, 5, 1'000'000, 1, 2, 3};
   const std::vector<double> position{0.5, -1e9, 1, 2, 0.5, nan, infinity, -infinity};
-  std::vector<double> out(interval.size());
+  std::vector<double> out(codes.size());
   for (const bool table : {true, false}) {
-    CHECK(values_at(f.knots(table), {interval, position, 4}, out).ok());
+    CHECK(decode_numbers({atoms, 4, f.knots(table), {}}, codes, position, out).ok());
+    CHECK(out[0] == atoms[0]);
     for (const double x : out) CHECK(x >= f.values.front() && x <= f.values.back());
   }
 }
 
+void rounds_to_the_grid_inside_its_ends() {
+  const std::vector<double> ranks{0, 1}, values{-10, 10}, atoms{0.123};
+  std::vector<std::int64_t> codes(2001, 1);
+  std::vector<double> position(codes.size()), out(codes.size()), plain(codes.size());
+  for (std::size_t i = 0; i < position.size(); ++i) position[i] = static_cast<double>(i) / 2000;
+  codes[7] = 0;
+  for (const Grid grid : {Grid{1, 1, -9, 9}, Grid{100, 1, -9.5, 9.5}, Grid{1, 0.25, -9, 9}, Grid{1, 3, -9, 9}}) {
+    CHECK(decode_numbers({atoms, 1, {values, ranks, {}}, grid}, codes, position, out).ok());
+    CHECK(decode_numbers({atoms, 1, {values, ranks, {}}, {}}, codes, position, plain).ok());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const double nearest = std::nearbyint(plain[i] * grid.scale / grid.step) * grid.step / grid.scale;
+      CHECK(out[i] == (i == 7 ? atoms[0] : std::clamp(nearest, grid.low, grid.high)));
+      CHECK(i == 7 || std::signbit(out[i]) == std::signbit(plain[i]));
+    }
+  }
+  const std::vector<double> far{-0x1p60, 0x1p60};  // where every double is whole
+  CHECK(decode_numbers({{}, 1, {far, ranks, {}}, {1, 1}}, std::vector<std::int64_t>(2001), position, out).ok());
+  CHECK(out.front() == far.front() && out.back() == far.back() && out[1] == far[0] + (far[1] - far[0]) / 2000);
+}
+
 void refuses_what_does_not_fit() {
   const std::vector<double> two{0, 1}, one{0};
-  const std::vector<std::int64_t> interval{0};
+  const std::vector<std::int64_t> codes{0};
   const std::vector<std::int32_t> beyond{0, 1}, lone{0};
   std::vector<double> out(1), more(2);
-  CHECK(test::invalid(values_at({one, one, {}}, {interval, one, 1}, out), "at least two knots"));
-  CHECK(test::invalid(values_at({one, two, {}}, {interval, one, 1}, out), "1 values and 2 ranks"));
-  CHECK(test::invalid(values_at({two, two, {}}, {interval, one, 1}, more), "differ in length"));
-  CHECK(test::invalid(values_at({two, two, {}}, {interval, one, 0}, out), "0 intervals"));
-  CHECK(test::invalid(values_at({two, two, beyond}, {interval, one, 1}, out), "below the last"));
-  CHECK(test::invalid(values_at({two, two, lone}, {interval, one, 1}, out), "two edges"));
+  CHECK(test::invalid(decode_numbers({{}, 1, {one, one, {}}, {}}, codes, one, out), "at least two knots"));
+  CHECK(test::invalid(decode_numbers({{}, 1, {one, two, {}}, {}}, codes, one, out), "1 values and 2 ranks"));
+  CHECK(test::invalid(decode_numbers({{}, 1, {two, two, {}}, {}}, codes, one, more), "differ in length"));
+  CHECK(test::invalid(decode_numbers({{}, 1, {two, two, {}}, {}}, codes, two, out), "differ in length"));
+  CHECK(test::invalid(decode_numbers({{}, 0, {two, two, {}}, {}}, codes, one, out), "0 intervals"));
+  CHECK(test::invalid(decode_numbers({{}, 1, {two, two, beyond}, {}}, codes, one, out), "below the last"));
+  CHECK(test::invalid(decode_numbers({{}, 1, {two, two, lone}, {}}, codes, one, out), "two edges"));
 }
 
 }  // namespace
@@ -99,6 +121,7 @@ void refuses_what_does_not_fit() {
 int main() {
   agrees_with_a_slow_search();
   stays_within_the_knots();
+  rounds_to_the_grid_inside_its_ends();
   refuses_what_does_not_fit();
   return test::result();
 }

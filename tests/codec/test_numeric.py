@@ -42,7 +42,10 @@ def expected(codec: NumericCodec, codes: NDArray[Any], positions: NDArray[Any]) 
         x = round_to(x, codec.column.resolution)
     if codec.column.bounds is not None:
         x = np.clip(x, *codec.column.bounds)
-    return np.where(codes < atoms, codec.atoms[np.minimum(codes, atoms - 1)], x) if atoms else x
+    if atoms:
+        x = np.where(codes < atoms, codec.atoms[np.minimum(codes, atoms - 1)], x)
+    out: NDArray[np.float64] = x
+    return out
 
 
 @pytest.mark.parametrize("name", COLUMNS)

@@ -1,13 +1,14 @@
 """The stream from model to Arrow, Parquet and nothing, on Adult: what each part costs, peers, and very long runs.
 
-    python -m benchmarks.stream [--peer PYTHON] [--peers tvae,mostlyai,sdv] [--rows N] [-o stream.jsonl]
+    python -m benchmarks.stream [--peer PYTHON] [--peers tvae,mostlyai,sdv] [--rows N] [--directory DIR]
     python -m benchmarks.stream --rows 1e9 --sink count [--model vae]
     python -m benchmarks.stream --rows 1e8 --sink parquet [--model vae] [--directory DIR]
 
 Default fits of `js.Autoregressive` and `js.VAE`, with text columns as dictionaries, as data frames hold
 categories; they are kept under build/stream. Goals on two cores: 250,000 rows a second of `Autoregressive` and
-500,000 of `VAE`, to Parquet too; 20 million rows a second from codes on the host to an Arrow file. A run with
-`--sink` draws with one model alone and says how resident memory grows with the rows: goal, not at all.
+500,000 of `VAE`, to Parquet too; 20 million rows a second from codes on the host to an Arrow file, which
+`--directory /dev/shm` measures without the disk. A run with `--sink` draws with one model alone and says how
+resident memory grows with the rows: goal, not at all.
 
 Derived, not measured: the time of 10^9 rows on one H100 with 16 cores. With f the multiply-adds a row of the
 networks (`benchmarks.sampling`), e and w the processor seconds a row that encoding and writing took here,
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="of which the median counts")
     parser.add_argument("--model", choices=MODELS, default="vae", help="of a long run")
     parser.add_argument("--sink", choices=["count", "parquet"], help="a long run of one model")
-    parser.add_argument("--directory", type=Path, help="where a long run makes its temporary directory")
+    parser.add_argument("--directory", type=Path, help="where temporary directories are made")
     parser.add_argument("--peer", help="python of an environment with the peers")
     parser.add_argument("--peers", default="tvae,mostlyai,sdv")
     parser.add_argument("-o", "--out", type=Path, default=Path("build/stream.jsonl"))
@@ -62,7 +63,8 @@ def main() -> None:
         keep(arguments.out, arguments.model, "long", sink or parquet(synth, arguments.rows, arguments.directory))
         return
     for name in MODELS:
-        keep(arguments.out, name, "parts", parts(fitted(name, table), arguments.rows, arguments.repeats))
+        found = parts(fitted(name, table), arguments.rows, arguments.repeats, arguments.directory)
+        keep(arguments.out, name, "parts", found)
     for name in listed(arguments.peers) if arguments.peer else []:
         keep(
             arguments.out, name, "peer", peer(arguments.peer, name, table, arguments.rows // 4, arguments.repeats)
@@ -86,9 +88,9 @@ def fitted(name: str, table: pa.Table) -> js.Synthesizer:
     return js.load(path)
 
 
-def parts(synth: js.Synthesizer, rows: int, repeats: int) -> dict[str, Any]:
+def parts(synth: js.Synthesizer, rows: int, repeats: int, where: Path | None) -> dict[str, Any]:
     """Costs of the whole and its parts, the share of the host's part, and what follows for an H100."""
-    whole, alone = end_to_end(synth, rows, repeats), arrow_alone(synth, 10 * rows, repeats)
+    whole, alone = end_to_end(synth, rows, repeats, where), arrow_alone(synth, 10 * rows, repeats, where)
     multiply_adds = products(synth) if isinstance(synth.generator, js.Autoregressive) else dense(synth)
     ns = {kind: found["processor_ns_a_row"] for kind, found in alone.items()}
     return {

@@ -35,10 +35,10 @@ def cost(run: Callable[[], object], rows: int, repeats: int) -> Cost:
     return _summary(*timed(run, repeats), rows)
 
 
-def end_to_end(synth: js.Synthesizer, rows: int, repeats: int) -> dict[str, Cost]:
+def end_to_end(synth: js.Synthesizer, rows: int, repeats: int, where: Path | None) -> dict[str, Cost]:
     """From the model to nothing, to one Parquet file, and to one Arrow file."""
     synth.sample(2 * BATCH_ROWS, seed=0)  # compiles for every device
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=where) as directory:
         return {
             "nothing": cost(lambda: _drained(synth.stream(rows, seed=1)), rows, repeats),
             **{
@@ -48,7 +48,7 @@ def end_to_end(synth: js.Synthesizer, rows: int, repeats: int) -> dict[str, Cost
         }
 
 
-def arrow_alone(synth: js.Synthesizer, rows: int, repeats: int) -> dict[str, Cost]:
+def arrow_alone(synth: js.Synthesizer, rows: int, repeats: int, where: Path | None) -> dict[str, Cost]:
     """From codes on the host to batches, Arrow files and Parquet files, in threads with a file each."""
     codec = synth.artefact.codec
     sampler = BlockSampler(synth.generator.build(codec.layout), codec.layout, synth.artefact.params)
@@ -56,7 +56,7 @@ def arrow_alone(synth: js.Synthesizer, rows: int, repeats: int) -> dict[str, Cos
     each = max(rows // _THREADS // (_HELD * BLOCK_ROWS), 1)
     total = each * _THREADS * _HELD * BLOCK_ROWS
     kinds: tuple[Format | None, ...] = (None, "ipc", "parquet")
-    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(_THREADS) as pool:
+    with tempfile.TemporaryDirectory(dir=where) as directory, ThreadPoolExecutor(_THREADS) as pool:
 
         def run(kind: Format | None) -> None:
             paths = [Path(directory) / str(thread) for thread in range(_THREADS)]

@@ -1,8 +1,9 @@
 """A fit on a table larger than memory: rows a second of each pass, and the most memory the process had.
 
-    python -m benchmarks.out_of_core --rows 1e8 [--data DIR] [--folder build/out_of_core] [-o out_of_core.json]
+    python -m benchmarks.out_of_core --rows 1e8 [--model vae] [--data DIR] [--folder build/out_of_core]
+        [-o out_of_core.json]
 
-Goal: one epoch of `js.Autoregressive` on 1e8 rows of 15 columns, from Parquet, under 4 GB resident, on two cores.
+Goal: one epoch on 1e8 rows of 15 columns, from Parquet, under 4 GB resident, on two cores.
 The rows are Adult's, resampled, with its wide numbers shaken so that they are not the same few again and again, in
 files of a million rows, each from a part of the table as sorted by age. What is written once is used again.
 
@@ -33,24 +34,27 @@ from benchmarks.machine import describe
 
 _FILE_ROWS = 1_000_000
 _TASKS = ("describing", "encoding", "training")
+_MODELS = {"autoregressive": js.Autoregressive, "vae": js.VAE}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=float, default=1e8)
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--model", choices=_MODELS, default="autoregressive")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/tabular"))
     parser.add_argument("--folder", type=Path, default=Path("build/out_of_core"))
     parser.add_argument("--fit", type=Path, help="what the process that is measured is told")
     parser.add_argument("-o", "--out", type=Path, default=Path("build/out_of_core.json"))
     arguments = parser.parse_args()
     if arguments.fit is not None:
-        fit(arguments.fit, arguments.epochs)
+        fit(arguments.fit, arguments.model, arguments.epochs)
         return
     rows = int(arguments.rows)
     folder = arguments.folder / f"{rows}"
     write_rows(arguments.data, folder, rows)
-    result = {"machine": describe(), "rows": rows, **measure(folder, arguments.epochs)}
+    found = measure(folder, arguments.model, arguments.epochs)
+    result = {"machine": describe(), "rows": rows, "model": arguments.model, **found}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
@@ -86,10 +90,10 @@ def shaken(table: pa.Table, rng: np.random.Generator) -> pa.Table:
     return table
 
 
-def fit(folder: Path, epochs: int) -> None:
+def fit(folder: Path, model: str, epochs: int) -> None:
     """In a process of its own."""
     js.use_all_cores()
-    config = js.Autoregressive(epochs=epochs, min_steps=0)
+    config = _MODELS[model](epochs=epochs, min_steps=0)
     synth = js.fit(pa_dataset.dataset(folder), config, seed=0, progress="json", cache=folder.parent)
     history = synth.history
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -97,9 +101,10 @@ def fit(folder: Path, epochs: int) -> None:
                       "losses": history.losses, "held_out": history.held_out}))  # fmt: skip
 
 
-def measure(folder: Path, epochs: int) -> dict[str, Any]:
+def measure(folder: Path, model: str, epochs: int) -> dict[str, Any]:
     """Seconds and rows a second of each pass, and memory."""
-    command = [sys.executable, "-m", "benchmarks.out_of_core", "--fit", str(folder), "--epochs", str(epochs)]
+    command = [sys.executable, "-m", "benchmarks.out_of_core", "--fit", str(folder), "--model", model]
+    command += ["--epochs", str(epochs)]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     most = {"anonymous": 0, "file_backed": 0}

@@ -25,6 +25,7 @@ pytest.importorskip("ray.data")
 
 import jaxsynth as js  # noqa: E402
 from jaxsynth.errors import ArtefactError, ConditionError, OutputError, OutputWarning  # noqa: E402
+from jaxsynth.ray.crew import _stop  # noqa: E402
 from tests.sample.jobs import contents  # noqa: E402
 
 JOB: dict[str, Any] = {"rows": 21_000, "seed": 5, "start": 300, "shard_rows": 5_000}
@@ -189,6 +190,21 @@ def test_a_terminated_command_goes_on_to_the_same_files(
     synth.write(tmp_path / "one", rows, seed=5, shard_rows=shard_rows)
     assert contents(out) == contents(tmp_path / "one")
     assert left.items() <= contents(out).items()
+
+
+@pytest.mark.parametrize(("seconds", "cancelled"), [(0.5, False), (1000.0, True)])
+def test_tasks_end_by_themselves_or_are_told_to(
+    seconds: float, cancelled: bool, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jaxsynth.ray.crew._FINISH", 5.0)
+    task = ray.remote(lambda: time.sleep(seconds)).remote()
+    _stop([task])
+    assert ray.wait([task], timeout=0)[0] == [task]
+    if cancelled:
+        with pytest.raises(ray.exceptions.TaskCancelledError):
+            ray.get(task)
+    else:
+        assert ray.get(task) is None
 
 
 @pytest.mark.parametrize(

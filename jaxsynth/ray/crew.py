@@ -21,7 +21,8 @@ from jaxsynth.sample.shard_plan import Plan, read_plan
 from jaxsynth.sample.write import drawn_here
 
 _RETRIES = 5  # of a shard whose worker was killed
-_GRACE = 30.0  # seconds for tasks to leave by themselves when a job is stopped
+_FINISH = 10.0  # seconds for tasks to end their shards when a job is stopped
+_GRACE = 30.0  # seconds for tasks to leave once they are told to
 
 
 @ray.remote(max_retries=_RETRIES)
@@ -106,11 +107,18 @@ def _result(task: Any) -> Any:
 
 
 def _stop(running: Iterable[Any]) -> None:
-    """End tasks, so that none writes once the job's lock is free: kindly first, and then not."""
-    left = list(running)
+    """End tasks, so that none writes once the job's lock is free: wait for them, then kindly, and then not.
+
+    Ray 2.60 aborts this process, by a check of its own, if a task happens to end while it is being cancelled: so
+    those that soon end are not.
+    """
+    left = _still_running(list(running), _FINISH)
     for force in (False, True):
-        if not left:
-            return
         for task in left:
             ray.cancel(task, force=force)
-        _, left = ray.wait(left, num_returns=len(left), timeout=_GRACE)
+        left = _still_running(left, _GRACE)
+
+
+def _still_running(tasks: list[Any], seconds: float) -> list[Any]:
+    """Those of `tasks` that have not ended after some time."""
+    return ray.wait(tasks, num_returns=len(tasks), timeout=seconds)[1] if tasks else []

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,17 @@ import pyarrow.parquet as pq
 
 import jaxsynth as js
 from benchmarks.machine import describe
+from jaxsynth.models import DEFAULTS
 
 _FILE_ROWS = 1_000_000
 _TASKS = ("describing", "encoding", "training")
-_MODELS = {"autoregressive": js.Autoregressive, "vae": js.VAE}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=float, default=1e8)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--model", choices=_MODELS, default="autoregressive")
+    parser.add_argument("--model", choices=DEFAULTS, default="autoregressive")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/tabular"))
     parser.add_argument("--folder", type=Path, default=Path("build/out_of_core"))
     parser.add_argument("--fit", type=Path, help="what the process that is measured is told")
@@ -93,7 +94,7 @@ def shaken(table: pa.Table, rng: np.random.Generator) -> pa.Table:
 def fit(folder: Path, model: str, epochs: int) -> None:
     """In a process of its own."""
     js.use_all_cores()
-    config = _MODELS[model](epochs=epochs, min_steps=0)
+    config = replace(DEFAULTS[model], epochs=epochs, min_steps=0)  # type: ignore[type-var]
     synth = js.fit(pa_dataset.dataset(folder), config, seed=0, progress="json", cache=folder.parent)
     history = synth.history
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -106,7 +106,7 @@ class CategoryCodec:
         indices = codes if valid is None else codes * valid  # any level where there is none
         if pa.types.is_dictionary(type_):
             narrow = array_of(_as_index(indices, type_.index_type), valid)
-            return pa.DictionaryArray.from_arrays(narrow, self._values, ordered=type_.ordered, safe=False)
+            return pa.DictionaryArray.from_arrays(narrow, self._values, ordered=type_.ordered)
         return self._values.take(array_of(indices, valid))
 
     def allow(self, values: Collection[Level]) -> Allowed:

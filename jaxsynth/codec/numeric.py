@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from jaxsynth import _core
@@ -157,7 +156,7 @@ class NumericCodec:
     def decode(self, codes: Codes, positions: NDArray[np.floating] | None) -> pa.Array:
         """Arrow cells of the column's exact type, on its declared resolution and inside its bounds."""
         if self.quantiles is None:
-            return pc.take(self._cells, pa.array(codes), boundscheck=False)
+            return self._cells.take(pa.array(codes))
         assert positions is not None
         q = self.quantiles
         values = _core.decode_numbers(

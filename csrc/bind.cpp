@@ -1,5 +1,5 @@
-// The Python face of the engine: the only file that knows pybind11 and the only one that raises.
-// Conversions, the interpreter lock and interrupts live here; no search or drawing logic does.
+// The Python face of the engine: the module, searches and noise. With bind_cells.cpp the only file that knows pybind11
+// and that raises. Conversions, the interpreter lock and interrupts live here; no search or drawing logic does.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "bind.hpp"
 #include "calls.hpp"
 #include "kernels.hpp"
-#include "numbers.hpp"
 #include "pool.hpp"
 #include "random_arrays.hpp"
 #include "request.hpp"
@@ -27,20 +27,8 @@ using namespace jaxsynth;
 
 namespace {
 
-using Numbers = py::array_t<double, py::array::c_style | py::array::forcecast>;
-using Codes = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
-using Starts = py::array_t<std::int32_t, py::array::c_style | py::array::forcecast>;
+using Weights = py::array_t<double, py::array::c_style | py::array::forcecast>;
 using Ints = py::array_t<std::int32_t, py::array::c_style>;
-
-void raise_unless_ok(const Status& status) {
-  switch (status.code) {
-    case Code::ok: return;
-    case Code::invalid: throw py::value_error(status.message);
-    case Code::out_of_memory: PyErr_NoMemory(); throw py::error_already_set();
-    case Code::cancelled:
-    case Code::internal: throw std::runtime_error(status.message);
-  }
-}
 
 template <class Struct>
 const Struct* capsule_pointer(const py::handle& capsule, const char* name) {
@@ -74,7 +62,7 @@ std::vector<View> side_views(const std::string& side, const py::sequence& column
   return views;
 }
 
-std::vector<double> weights(const std::string& name, const Numbers& array) {
+std::vector<double> weights(const std::string& name, const Weights& array) {
   if (array.ndim() != 1)
     throw py::value_error(name + " has " + std::to_string(array.ndim()) +
                           " dimensions; pass one number per column in a one-dimensional array");
@@ -114,21 +102,11 @@ Strategy strategy_of(const std::string& name) {
 
 const char* name_of(Strategy strategy) { return strategy == Strategy::tree ? "tree" : "scan"; }
 
-template <class T, int flags>
-std::span<T> span_of(py::array_t<T, flags>& array) {
-  return {array.mutable_data(), static_cast<std::size_t>(array.size())};
-}
-
-template <class T, int flags>
-std::span<const T> span_of(const py::array_t<T, flags>& array) {
-  return {array.data(), static_cast<std::size_t>(array.size())};
-}
-
 // Two tables and how their rows compare, as Python hands them over: held together so that the arrays outlive a call.
 class Tables {
  public:
   Tables(const py::sequence& reference, const py::sequence& queries, const std::vector<bool>& categorical,
-         const Numbers& scale, const Numbers& null_cost, std::int64_t threads) {
+         const Weights& scale, const Weights& null_cost, std::int64_t threads) {
     request_.reference = side_views("reference", reference, keep_);
     request_.queries = side_views("queries", queries, keep_);
     request_.categorical.assign(categorical.begin(), categorical.end());
@@ -156,7 +134,7 @@ class Tables {
     return py::make_tuple(std::move(distances), std::move(rows), name_of(report.strategy), report.kernels);
   }
 
-  py::tuple within(const Numbers& radii, bool exclude_self, const std::string& index) const {
+  py::tuple within(const Weights& radii, bool exclude_self, const std::string& index) const {
     Request request = request_;
     request.exclude_self = exclude_self;
     request.strategy = strategy_of(index);
@@ -225,24 +203,6 @@ py::object refuse_to_pickle(const SecureStream&, int) {
   throw py::type_error("a SecureStream cannot be pickled or copied; make another one where you need it");
 }
 
-py::array_t<double> numbers_of(const Codes& codes, const Numbers& positions, const Numbers& atoms,
-                               std::int64_t intervals, const Numbers& values, const Numbers& ranks,
-                               const Starts& starts, std::array<double, 4> grid) {
-  py::array_t<double> out(codes.size());
-  const NumberCodec codec{span_of(atoms), intervals, {span_of(values), span_of(ranks), span_of(starts)},
-                          {grid[0], grid[1], grid[2], grid[3]}};
-  const auto from = span_of(codes);
-  const auto at = span_of(positions);
-  const std::span<double> cells = span_of(out);
-  Status status;
-  {
-    const py::gil_scoped_release released;
-    status = decode_numbers(codec, from, at, cells);
-  }
-  raise_unless_ok(status);
-  return out;
-}
-
 py::object capsule(void* handler) {
   return handler == nullptr ? py::object(py::none()) : py::object(py::capsule(handler));
 }
@@ -256,7 +216,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("decoder_call", [] { return capsule(decoder_call()); },
              "The handler of the custom call that draws rows from a decoder, for jax.ffi, or None without one.");
   py::class_<Tables>(module, "Tables", "Two tables of the same columns, and what a difference costs in each.")
-      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<bool>&, const Numbers&, const Numbers&,
+      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<bool>&, const Weights&, const Weights&,
                     std::int64_t>(),
            py::arg("reference"), py::arg("queries"), py::arg("categorical"), py::arg("scale"), py::arg("null_cost"),
            py::arg("threads"))
@@ -276,9 +236,7 @@ PYBIND11_MODULE(_core, module) {
       .def("words", &draw_some_words, py::arg("n"), py::arg("threads") = 0, "Uniform 32-bit words.")
       .def("__repr__", [](const SecureStream&) { return "<SecureStream>"; })
       .def("__reduce_ex__", &refuse_to_pickle);
-  module.def("decode_numbers", &numbers_of, py::arg("codes"), py::arg("positions"), py::arg("atoms"),
-             py::arg("intervals"), py::arg("values"), py::arg("ranks"), py::arg("starts"), py::arg("grid"),
-             "The values of codes and positions inside intervals.");
+  bind_cells(module);
   module.def("instruction_sets", [] {
     std::vector<std::string> names;
     for (const Kernels* kernels : all_kernels()) names.emplace_back(kernels->name);

@@ -2,85 +2,30 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <new>
 #include <string>
-#include <vector>
+#include <utility>
 
 namespace jaxsynth {
 namespace {
 
-Status check(const NumberCodec& codec, std::size_t codes, std::size_t positions, std::size_t cells) {
-  const Knots& knots = codec.knots;
+constexpr std::uint32_t max_codes = std::numeric_limits<std::int32_t>::max();
+
+Status check(std::size_t atoms, std::int64_t intervals, const Knots& knots) {
   const std::size_t m = knots.ranks.size();
   if (m < 2 || knots.values.size() != m)
     return invalid(std::to_string(knots.values.size()) + " values and " + std::to_string(m) +
                    " ranks; pass at least two knots with one of each");
-  if (codes != cells || positions != cells)
-    return invalid("codes and positions differ in length; pass one of each a cell");
-  if (codec.intervals < 1)
-    return invalid("there are " + std::to_string(codec.intervals) + " intervals; pass at least one");
+  if (intervals < 1) return invalid("there are " + std::to_string(intervals) + " intervals; pass at least one");
+  if (atoms > max_codes || static_cast<std::size_t>(intervals) > max_codes - atoms)
+    return invalid(std::to_string(atoms) + " atoms and " + std::to_string(intervals) + " intervals; pass at most " +
+                   std::to_string(max_codes));
   const auto beyond = [m](std::int32_t start) { return start < 0 || static_cast<std::size_t>(start) + 1 >= m; };
   if (knots.starts.size() == 1 || std::ranges::any_of(knots.starts, beyond))
     return invalid("a start is not the number of a knot below the last; pass those of at least two edges");
   return {};
 }
-
-// What a knot needs of itself and the next one, side by side in memory.
-struct Piece {
-  double rank, gap;    // in units of intervals
-  double value, rise;
-};
-
-std::vector<Piece> pieces_of(const Knots& knots, double count) {
-  std::vector<Piece> pieces(knots.ranks.size() - 1);
-  for (std::size_t j = 0; j < pieces.size(); ++j) {
-    const double rank = knots.ranks[j] * count;
-    pieces[j] = {rank, knots.ranks[j + 1] * count - rank, knots.values[j], knots.values[j + 1] - knots.values[j]};
-  }
-  return pieces;
-}
-
-// The knot at or below a rank, or one beside it.
-class Near {
- public:
-  explicit Near(const Knots& knots) : knots_(knots), cells_(static_cast<double>(knots.starts.size()) - 1) {}
-
-  std::size_t operator()(double rank) const {
-    if (knots_.starts.empty()) {
-      const auto inner = knots_.ranks.subspan(1, knots_.ranks.size() - 2);
-      return static_cast<std::size_t>(std::ranges::upper_bound(inner, rank) - inner.begin());
-    }
-    const double cell = rank * cells_;
-    const double held = cell > 0 ? std::min(cell, cells_) : 0;  // NaN is not above 0
-    return static_cast<std::size_t>(knots_.starts[static_cast<std::size_t>(held)]);
-  }
-
- private:
-  const Knots& knots_;
-  double cells_;
-};
-
-// The value at a position inside an interval.
-class Inverse {
- public:
-  Inverse(const Knots& knots, std::int64_t intervals)
-      : near_(knots), count_(static_cast<double>(intervals)), pieces_(pieces_of(knots, count_)) {}
-
-  double operator()(double interval, double position) const {
-    std::size_t j = near_((interval + position) / count_);
-    // Decided by differences inside the interval, which are exact where ranks in the whole column are not.
-    if (j + 1 < pieces_.size() && position >= pieces_[j + 1].rank - interval) ++j;
-    if (j > 0 && position < pieces_[j].rank - interval) --j;
-    const Piece& piece = pieces_[j];
-    const double share = (position - (piece.rank - interval)) / piece.gap;
-    return piece.value + (share > 0 ? std::min(share, 1.0) : 0.0) * piece.rise;
-  }
-
- private:
-  Near near_;
-  double count_;
-  std::vector<Piece> pieces_;
-};
 
 // To the nearest integer, ties to even, without the call that baseline processors need for it.
 double rounded(double x) {
@@ -89,27 +34,113 @@ double rounded(double x) {
   return size < whole ? std::copysign((size + whole) - whole, x) : x;
 }
 
-double on_grid(const Grid& grid, double x) {
-  if (grid.scale != 0) x = rounded(x * grid.scale / grid.step) * grid.step / grid.scale;
-  return std::min(std::max(x, grid.low), grid.high);
-}
-
 }  // namespace
 
-Status decode_numbers(const NumberCodec& codec, std::span<const std::int64_t> codes, std::span<const double> positions,
-                      std::span<double> out) try {
-  if (Status status = check(codec, codes.size(), positions.size(), out.size()); !status.ok()) return status;
-  const Inverse inverse(codec.knots, codec.intervals);
-  const auto atoms = static_cast<std::int64_t>(codec.atoms.size());
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::int64_t code = std::max<std::int64_t>(codes[i], 0);
-    const std::int64_t interval = std::min(code - atoms, codec.intervals - 1);
-    out[i] = interval < 0 ? codec.atoms[static_cast<std::size_t>(code)]
-                          : on_grid(codec.grid, inverse(static_cast<double>(interval), positions[i]));
+Status Numbers::make(std::vector<double> atoms, std::int64_t intervals, Knots knots, const Grid& grid,
+                     Numbers& out) try {
+  if (Status status = check(atoms.size(), intervals, knots); !status.ok()) return status;
+  const double count = static_cast<double>(intervals);
+  std::vector<Piece> pieces;
+  for (std::size_t j = 0; j + 1 < knots.ranks.size(); ++j) {
+    const double rank = knots.ranks[j] * count;
+    pieces.push_back({rank, knots.ranks[j + 1] * count - rank, knots.values[j], knots.values[j + 1] - knots.values[j]});
   }
+  pieces.push_back({std::numeric_limits<double>::infinity(), 1, 0, 0});  // which no position reaches
+  out.atoms_ = std::move(atoms);
+  out.intervals_ = intervals;
+  out.knots_ = std::move(knots);
+  out.pieces_ = std::move(pieces);
+  out.grid_ = grid;
   return {};
 } catch (const std::bad_alloc&) {
   return out_of_memory();
 }
+
+template <class Code, class Position>
+void Numbers::decode(std::span<const Code> codes, std::span<const Position> positions, double* out) const {
+  if (knots_.starts.empty())
+    decode_by<false>(codes, positions, out);
+  else
+    decode_by<true>(codes, positions, out);
+}
+
+// Some rows at a time, step by step: done row by row, a processor sees too few rows at once to hide how long the
+// look-ups of one take. Without branches, as which knot a position lies at is a coin toss.
+template <bool table, class Code, class Position>
+void Numbers::decode_by(std::span<const Code> codes, std::span<const Position> positions, double* out) const {
+  Strip strip;
+  for (std::size_t first = 0; first < codes.size(); first += strip_rows) {
+    const std::size_t rows = std::min(strip_rows, codes.size() - first);
+    const auto some = codes.subspan(first, rows);
+    for (std::size_t i = 0; i < rows; ++i) strip.position[i] = static_cast<double>(positions[first + i]);
+    find_intervals(some, strip);
+    find_knots<table>(rows, strip);
+    interpolate(rows, strip, out + first);
+    if (!atoms_.empty())
+      for (std::size_t i = 0; i < rows; ++i)
+        if (some[i] < atoms_.size()) out[first + i] = atoms_[some[i]];
+  }
+}
+
+template <class Code>
+void Numbers::find_intervals(std::span<const Code> codes, Strip& strip) const {
+  const auto atoms = static_cast<std::int32_t>(atoms_.size()), last = static_cast<std::int32_t>(intervals_) - 1;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const std::int32_t interval = static_cast<std::int32_t>(std::min<std::uint32_t>(codes[i], max_codes)) - atoms;
+    strip.interval[i] = std::max(std::min(interval, last), 0);
+  }
+}
+
+// The knot at or below each rank.
+template <bool table>
+void Numbers::find_knots(std::size_t rows, Strip& strip) const {
+  const double each = 1 / static_cast<double>(intervals_);
+  if constexpr (table) {
+    const double cells = static_cast<double>(knots_.starts.size()) - 1;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const double cell = (strip.interval[i] + strip.position[i]) * each * cells;
+      strip.knot[i] = static_cast<std::int32_t>(cell > 0 ? std::min(cell, cells) : 0);  // NaN is not above 0
+    }
+    for (std::size_t i = 0; i < rows; ++i) strip.knot[i] = knots_.starts[static_cast<std::size_t>(strip.knot[i])];
+  } else {
+    const auto inner = std::span(knots_.ranks).subspan(1, knots_.ranks.size() - 2);
+    for (std::size_t i = 0; i < rows; ++i) {
+      const double rank = (strip.interval[i] + strip.position[i]) * each;
+      strip.knot[i] = static_cast<std::int32_t>(std::ranges::upper_bound(inner, rank) - inner.begin());
+    }
+  }
+  // That may be one beside it. Decided by differences inside the interval, which are exact where ranks in the whole
+  // column are not.
+  for (std::size_t i = 0; i < rows; ++i) {
+    const double position = strip.position[i];
+    const auto rank = [&](std::size_t knot) { return pieces_[knot].rank - strip.interval[i]; };
+    auto j = static_cast<std::size_t>(strip.knot[i]);
+    j += position >= rank(j + 1) ? 1 : 0;
+    j -= static_cast<std::size_t>(j > 0) & static_cast<std::size_t>(position < rank(j));
+    strip.above[i] = position - rank(j);
+    strip.piece[i] = pieces_[j];
+  }
+}
+
+void Numbers::interpolate(std::size_t rows, const Strip& strip, double* out) const {
+  for (std::size_t i = 0; i < rows; ++i) {
+    const double share = strip.above[i] / strip.piece[i].gap;
+    out[i] = strip.piece[i].value + (share > 0 ? std::min(share, 1.0) : 0.0) * strip.piece[i].rise;
+  }
+  const Grid grid = grid_;
+  if (grid.scale == 1)
+    for (std::size_t i = 0; i < rows; ++i) out[i] = rounded(out[i] / grid.step) * grid.step;
+  else if (grid.scale != 0)
+    for (std::size_t i = 0; i < rows; ++i) out[i] = rounded(out[i] * grid.scale) / grid.scale;
+  for (std::size_t i = 0; i < rows; ++i) out[i] = std::min(std::max(out[i], grid.low), grid.high);
+}
+
+#define JAXSYNTH_DECODE(Code)                                                                          \
+  template void Numbers::decode(std::span<const Code>, std::span<const float>, double*) const;         \
+  template void Numbers::decode(std::span<const Code>, std::span<const double>, double*) const;
+JAXSYNTH_DECODE(std::uint8_t)
+JAXSYNTH_DECODE(std::uint16_t)
+JAXSYNTH_DECODE(std::uint32_t)
+#undef JAXSYNTH_DECODE
 
 }  // namespace jaxsynth

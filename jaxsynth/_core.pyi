@@ -127,38 +127,87 @@ class SecureStream:
     def words(self, n: int, threads: int = 0) -> NDArray[np.uint32]:
         """Draw (n,) uniform 32-bit words."""
 
-def decode_numbers(
-    codes: NDArray[np.integer],
-    positions: NDArray[np.floating],
-    atoms: NDArray[np.number[Any]],
-    intervals: int,
-    values: NDArray[np.float64],
-    ranks: NDArray[np.float64],
-    starts: NDArray[np.int32],
-    grid: tuple[float, float, float, float],
-) -> NDArray[np.float64]:
-    """The values of codes, and of positions inside intervals of equal probability.
+class Reading:
+    """What the codes of a column become. Where cells may be missing, the code after those of values says so."""
 
-    The distribution function is linear between its knots. Releases the interpreter's lock.
+    @staticmethod
+    def levels(present: int, missing: bool, width: int) -> Reading:
+        """Each of the codes 0 to `present` - 1 is its cell, in 1, 2, 4 or 8 bytes; missing cells hold 0.
+
+        Raises:
+            ValueError: another width, or one that does not hold the codes.
+        """
+
+    @staticmethod
+    def table(cells: NDArray[np.unsignedinteger], missing: bool) -> Reading:
+        """Each code has a cell, in any type's memory as uint8 to uint64 (codes,); missing cells hold 0.
+
+        Raises:
+            ValueError: `cells` has another type.
+        """
+
+    @staticmethod
+    def numbers(
+        atoms: NDArray[np.number[Any]],
+        intervals: int,
+        values: NDArray[np.float64],
+        ranks: NDArray[np.float64],
+        starts: NDArray[np.int32],
+        grid: tuple[float, float, float, float],
+        missing: bool,
+    ) -> Reading:
+        """Codes of atoms, then of intervals of equal probability with positions inside them: float64 cells.
+
+        The distribution function is linear between its knots. Missing cells hold any value.
+
+        Args:
+            atoms: (a,) values of the first codes.
+            intervals: how many there are, at least 1.
+            values: (m,) of the knots, increasing, m >= 2.
+            ranks: (m,) of the knots, increasing from 0 to 1.
+            starts: (k,) the knot at or below each of k equally spaced ranks from 0 to 1, so close that no two
+                knots lie between two of them; at most m - 2. Empty if there is no such table; knots are then
+                searched for.
+            grid: scale, step, low and high: values in intervals are rounded to multiples of step / scale, of
+                which one is 1, and held between low and high. Scale 0 means no rounding.
+            missing: whether cells may be missing.
+
+        Raises:
+            ValueError: lengths disagree, there are too few knots, a start is no knot below the last, or there is
+                no interval.
+        """
+
+    @property
+    def width(self) -> int:
+        """Bytes of a cell."""
+
+    @property
+    def missing(self) -> bool:
+        """Whether cells may be missing."""
+
+def decode(
+    readings: Sequence[Reading],
+    parts: Sequence[tuple[Sequence[NDArray[np.unsignedinteger]], Sequence[NDArray[np.floating]]]],
+    cells: Sequence[object],
+    bits: Sequence[object | None],
+) -> list[int]:
+    """Write the cells of all columns, and the bits that say which there are, as Arrow lays them out.
+
+    Releases the interpreter's lock once for all columns.
 
     Args:
-        codes: (n,) those below a are atoms, the next `intervals` are intervals; others give any value.
-        positions: (n,) in [0, 1], inside intervals.
-        atoms: (a,) values of the first codes.
-        intervals: how many there are, at least 1.
-        values: (m,) of the knots, increasing, m >= 2.
-        ranks: (m,) of the knots, increasing from 0 to 1.
-        starts: (k,) the knot at or below each of k equally spaced ranks from 0 to 1, so close that no two knots
-            lie between two of them; at most m - 2. Empty if there is no such table; knots are then searched for.
-        grid: scale, step, low and high: values in intervals are rounded to multiples of step / scale, of which
-            one is 1, and held between low and high. Scale 0 means no rounding.
+        readings: of each column.
+        parts: the rows one after the other: the columns' codes, each (n,) uint8, uint16 or uint32, and of the
+            columns of numbers between knots, in order, positions (n,) float32 or float64 in [0, 1].
+        cells: for each column a writable buffer of `width` bytes a row.
+        bits: for each column whose cells may be missing a writable buffer of a bit a row, else None.
 
     Returns:
-        (n,) float64.
+        How many cells of each column are missing.
 
     Raises:
-        ValueError: lengths disagree, there are too few knots, a start is no knot below the last, or there is no
-            interval.
+        ValueError: a code is none of its column's (the message names column and row); arrays or buffers have
+            another type or length.
     """
 
 def instruction_sets() -> list[str]:

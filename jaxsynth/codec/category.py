@@ -11,11 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from jaxsynth import _core
 from jaxsynth.codec.layout import Allowed, Codes, CodeSpec, code_dtype, exact
+from jaxsynth.codec.stored import Stored, array_of, reading_of
 from jaxsynth.errors import CodecError, ConditionError
 from jaxsynth.schema import Column, Level
 from jaxsynth.schema.arrow_types import storage_type
-from jaxsynth.schema.cells import array_of, combine
+from jaxsynth.schema.cells import combine
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,17 +99,22 @@ class CategoryCodec:
                 f"the {len(self._values)} declared levels; add it to the schema or clean the column"
             )
 
-    def decode(self, codes: Codes, positions: None = None) -> pa.Array:
+    @cached_property
+    def reading(self) -> _core.Reading:
+        """What compiled code makes of the codes."""
+        type_ = self.column.arrow_type
+        if pa.types.is_dictionary(type_):
+            return _core.Reading.levels(len(self._values), self.column.nullable, type_.index_type.byte_width)
+        return reading_of(self._values, missing=self.column.nullable)
+
+    def cells(self, stored: Stored) -> pa.Array:
         """Arrow cells of the column's exact type."""
         type_ = self.column.arrow_type
-        if pa.types.is_null(type_):
-            return pa.nulls(len(codes))
-        valid = codes < len(self._values) if self.column.nullable else None
-        indices = codes if valid is None else codes * valid  # any level where there is none
-        if pa.types.is_dictionary(type_):
-            narrow = array_of(_as_index(indices, type_.index_type), valid)
-            return pa.DictionaryArray.from_arrays(narrow, self._values, ordered=type_.ordered)
-        return self._values.take(array_of(indices, valid))
+        if not pa.types.is_dictionary(type_):
+            return array_of(self._values, stored)
+        indices = stored.array(type_.index_type)
+        # Not checked again: no code lies beyond the levels.
+        return pa.DictionaryArray.from_arrays(indices, self._values, ordered=type_.ordered, safe=False)
 
     def allow(self, values: Collection[Level]) -> Allowed:
         """The codes of `values`.
@@ -126,12 +133,6 @@ class CategoryCodec:
                 )
             weight[text[_text(value)]] = 1.0
         return exact(weight)
-
-
-def _as_index(codes: Codes, type_: pa.DataType) -> NDArray[np.integer]:
-    """Codes of levels as numbers of the type, on their memory where they are as wide."""
-    dtype = np.dtype(type_.to_pandas_dtype())
-    return codes.view(dtype) if codes.itemsize == dtype.itemsize else codes.astype(dtype)
 
 
 def _text(value: Level) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from jaxsynth import _core
 from jaxsynth.codec.layout import Allowed, Codes, CodeSpec, code_dtype
 from jaxsynth.codec.quantile import Quantiles, fit_quantiles
+from jaxsynth.codec.stored import Stored, array_of, reading_of
 from jaxsynth.errors import CodecError, ConditionError
 from jaxsynth.schema import Column
 from jaxsynth.schema.cells import Numbers, from_numbers, round_to, scale_and_step, to_numbers, valid_mask
@@ -153,24 +154,26 @@ class NumericCodec:
         near = np.minimum(np.searchsorted(self.atoms, values), len(self.atoms) - 1)
         return near.astype(np.int64), self.atoms[near] == values
 
-    def decode(self, codes: Codes, positions: NDArray[np.floating] | None) -> pa.Array:
+    @cached_property
+    def reading(self) -> _core.Reading:
+        """What compiled code makes of the codes."""
+        if self.quantiles is None:
+            return reading_of(self._cells, missing=self.column.nullable)
+        q = self.quantiles
+        return _core.Reading.numbers(
+            self.atoms, self.intervals, q.values, q.ranks, q.starts, self._grid, self.column.nullable
+        )
+
+    def cells(self, stored: Stored) -> pa.Array:
         """Arrow cells of the column's exact type, on its declared resolution and inside its bounds."""
         if self.quantiles is None:
-            return self._cells.take(pa.array(codes))
-        assert positions is not None
-        q = self.quantiles
-        values = _core.decode_numbers(
-            codes, positions, self.atoms, self.intervals, q.values, q.ranks, q.starts, self._grid
-        )
-        valid = codes < len(self.atoms) + self.intervals if self.column.nullable else None
-        return from_numbers(values, valid, self.column.arrow_type)
+            return array_of(self._cells, stored)
+        return from_numbers(np.frombuffer(stored.cells), stored.valid(), self.column.arrow_type)
 
     @cached_property
     def _cells(self) -> pa.Array:
-        """The cell of each code of an exact column; the missing one is null."""
-        missing = np.zeros(int(self.column.nullable), self.atoms.dtype)
-        valid = np.arange(len(self.counts)) < len(self.atoms)
-        return from_numbers(np.append(self.atoms, missing), valid, self.column.arrow_type)
+        """The values of an exact column."""
+        return from_numbers(self.atoms, None, self.column.arrow_type)
 
     @cached_property
     def _grid(self) -> tuple[float, float, float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -45,14 +45,6 @@ class Columns(NamedTuple):
         """Rows `begin` to `end - 1`, as views."""
         return Columns(tuple(c[:, begin:end] for c in self.codes), self.positions[:, begin:end])
 
-    @staticmethod
-    def concatenate(parts: Sequence[Columns]) -> Columns:
-        """The rows of at least one part after those of the other."""
-        if len(parts) == 1:
-            return parts[0]
-        codes = tuple(np.concatenate(c, axis=1) for c in zip(*(p.codes for p in parts), strict=True))
-        return Columns(codes, np.concatenate([p.positions for p in parts], axis=1))
-
 
 def dtype_columns(layout: tuple[CodeSpec, ...]) -> tuple[tuple[int, ...], ...]:
     """For uint8, uint16 and uint32: which layout columns are stored so."""
@@ -72,9 +64,13 @@ def pack(layout: tuple[CodeSpec, ...], encoded: Encoded) -> Packed:
     return Packed(codes, positions)
 
 
-def unpack(layout: tuple[CodeSpec, ...], columns: Columns) -> Encoded:
-    """The columns apart again, as views."""
-    codes: dict[int, NDArray[np.unsignedinteger]] = {}
-    for ids, matrix in zip(dtype_columns(layout), columns.codes, strict=True):
-        codes.update(zip(ids, matrix, strict=True))
-    return Encoded(tuple(codes[i] for i in range(len(layout))), tuple(columns.positions))
+def unpacker(layout: tuple[CodeSpec, ...]) -> Callable[[Columns], Encoded]:
+    """What takes the columns apart again, as views."""
+    stacked = [i for ids in dtype_columns(layout) for i in ids]
+    place = np.argsort(stacked).tolist()
+
+    def unpack(columns: Columns) -> Encoded:
+        rows = [row for matrix in columns.codes for row in matrix]
+        return Encoded(tuple(rows[i] for i in place), tuple(columns.positions))
+
+    return unpack

@@ -16,6 +16,7 @@ from jaxsynth.codec.layout import Codes, CodeSpec, Encoded
 from jaxsynth.codec.numeric import NumericCodec
 from jaxsynth.codec.quantile import Quantiles
 from jaxsynth.codec.repeats import ROWS, find_repeats, repeat_of
+from jaxsynth.codec.stored import store
 from jaxsynth.codec.surrogate import surrogates
 from jaxsynth.schema import Column, Schema
 
@@ -87,26 +88,21 @@ class Codec:
                 positions.append(position)
         return Encoded(tuple(codes), tuple(positions))
 
-    def decode(self, encoded: Encoded, *, start: int = 0) -> pa.RecordBatch:
+    def decode(self, *parts: Encoded, start: int = 0) -> pa.RecordBatch:
         """A record batch of the schema's output columns.
 
         Args:
-            encoded: n rows.
+            *parts: rows, one part after the other.
             start: the number of the first row; regenerated identifiers are functions of the row number.
-        """
-        cells = dict(zip((c.column.name for c in self.columns), self._decoded(encoded), strict=True))
-        arrays = [cells[c.name] if c.modelled else surrogates(c, start, encoded.rows) for c in self.schema.output]
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema.arrow)
 
-    def _decoded(self, encoded: Encoded) -> list[pa.Array]:
-        positions = iter(encoded.positions)
-        out = []
-        for codec, codes in zip(self.columns, encoded.codes, strict=True):
-            if isinstance(codec, CategoryCodec):
-                out.append(codec.decode(codes))
-            else:
-                out.append(codec.decode(codes, next(positions) if codec.position_dtype else None))
-        return out
+        Raises:
+            ValueError: a code is none of its column's.
+        """
+        rows = sum(part.rows for part in parts)
+        stored = store([codec.reading for codec in self.columns], parts)
+        cells = {c.column.name: c.cells(s) for c, s in zip(self.columns, stored, strict=True)}
+        arrays = [cells[c.name] if c.modelled else surrogates(c, start, rows) for c in self.schema.output]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema.arrow)
 
     def state(self) -> tuple[list[dict[str, Any]], Arrays]:
         """The fitted part as JSON values and named arrays."""

@@ -8,6 +8,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from jaxsynth.codec.category import CategoryCodec
+from jaxsynth.codec.layout import Encoded
+from jaxsynth.codec.stored import store
 from jaxsynth.errors import SchemaError
 from jaxsynth.privacy.grid import nearest_admitted
 from jaxsynth.schema import Column, Schema
@@ -61,13 +63,18 @@ def _admit_levels(cells: pa.ChunkedArray, column: Column) -> pa.Array:
         return pa.nulls(len(cells))
     codec = level_codec(column)
     levels = len(codec.counts) - column.nullable
-    known = codec.decode(np.arange(levels, dtype=np.uint32))
+    known = _levels(codec, np.arange(levels))
     found = pc.index_in(_stored(cells), _stored(known)).fill_null(-1)
     codes = np.asarray(found).astype(np.int64)
     replacement = _replacement(column, levels)
     null = ~np.asarray(_stored(cells).is_valid(), np.bool_)
     codes = np.where(null, levels if column.nullable else 0, np.where(codes < 0, replacement, codes))
-    return codec.decode(codes.astype(np.uint32))
+    return _levels(codec, codes)
+
+
+def _levels(codec: CategoryCodec, codes: NDArray[np.int64]) -> pa.Array:
+    (stored,) = store([codec.reading], [Encoded((codes.astype(np.uint32),), ())])
+    return codec.cells(stored)
 
 
 def level_codec(column: Column) -> CategoryCodec:

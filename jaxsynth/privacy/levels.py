@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from jaxsynth.privacy.admit import OTHER
 from jaxsynth.schema import Column, Level
-from jaxsynth.schema.arrow_types import is_stringlike, storage_type
+from jaxsynth.schema.arrow_types import is_stringlike, most_levels, storage_type
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,5 +103,7 @@ def count_subjects(table: pa.Table, name: str, subject: str | None) -> dict[Leve
 def with_levels(column: Column, found: Mapping[Level, float]) -> Column:
     """The column with the levels that were found, and a place for all others: "OTHER", or missing for integers."""
     if is_stringlike(column.arrow_type):
-        return column.changed(levels=(*(level for level in found if level != OTHER), OTHER))
+        most = most_levels(column.arrow_type) or len(found) + 1
+        named = [level for level in found if level != OTHER][: most - 1]  # whatever has no place joins the others
+        return column.changed(levels=(*named, OTHER))
     return replace(column.changed(levels=tuple(found)), nullable=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jaxsynth.codec import Codec
 from jaxsynth.codec.layout import CodeSpec
-from jaxsynth.codec.packed import Columns, Packed, pack, unpack
+from jaxsynth.codec.packed import Columns, Packed, pack, unpacker
 from jaxsynth.devices import compiled_method
 from jaxsynth.errors import CapabilityError
 from jaxsynth.models import Condition, Model, Params
@@ -67,11 +67,11 @@ class RowModel:
                 "impute: this model cannot condition on any set of cells; fit js.Autoregressive()"
             )
         parts = []
-        projection, condition = Projection.of(self.codec), self._without_missing()
+        projection, condition, unpack = Projection.of(self.codec), self._without_missing(), unpacker(self.layout)
         for i, (block, rows) in enumerate(self._blocks(table)):
             drawn = self._complete(self.params, np.uint32(seed), np.uint32(i), block, condition)
             cut = jax.tree.map(np.asarray, drawn).slice(0, rows)
-            decoded = projection.apply(self.codec.decode(unpack(self.layout, cut), start=i * BLOCK_ROWS))
+            decoded = projection.apply(self.codec.decode(unpack(cut), start=i * BLOCK_ROWS))
             parts.append(decoded.select([c.name for c in self.codec.schema.modelled]))
         if not parts:
             return table

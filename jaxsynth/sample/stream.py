@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jaxsynth.codec import Codec
-from jaxsynth.codec.packed import Columns, unpack
+from jaxsynth.codec.packed import Columns, unpacker
 from jaxsynth.models import Condition
 from jaxsynth.sample.blocks import BLOCK_ROWS, BlockSampler
 from jaxsynth.sample.rules import Projection
@@ -62,15 +62,17 @@ def to_batches(
         start: number of the first row.
         batch_rows: rows a batch, but for the last.
     """
-    done = 0
-    held: list[Columns] = []
+    done, unpack = 0, unpacker(codec.layout)
+    rest: Columns | None = None  # of the last part
     while done < rows:
         want = min(batch_rows, rows - done)
-        while sum(part.rows for part in held) < want:
-            held.append(next(parts))
-        joined = Columns.concatenate(held)
-        held = [joined.slice(want, joined.rows)] if joined.rows > want else []
-        yield codec.decode(unpack(codec.layout, joined.slice(0, want)), start=start + done)
+        held, left = [], want
+        while left:
+            part = rest if rest is not None else next(parts)
+            held.append(part.slice(0, left))
+            rest = part.slice(left, part.rows) if part.rows > left else None
+            left -= held[-1].rows
+        yield codec.decode(*map(unpack, held), start=start + done)
         done += want
 
 

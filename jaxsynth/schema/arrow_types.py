@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 
 from jaxsynth.errors import SchemaError
@@ -53,6 +54,13 @@ def parse_type(text: str) -> pa.DataType:
 def storage_type(type_: pa.DataType) -> pa.DataType:
     """The type of the values: what a dictionary encodes, or the type itself."""
     return type_.value_type if pa.types.is_dictionary(type_) else type_
+
+
+def most_levels(type_: pa.DataType) -> int | None:
+    """How many values the indices of a dictionary can tell apart; None for other types."""
+    if not pa.types.is_dictionary(type_):
+        return None
+    return int(np.iinfo(type_.index_type.to_pandas_dtype()).max) + 1
 
 
 def is_stringlike(type_: pa.DataType) -> bool:

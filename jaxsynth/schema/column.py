@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
 from jaxsynth.errors import SchemaError
-from jaxsynth.schema.arrow_types import is_numeric, is_time, parse_type
+from jaxsynth.schema.arrow_types import is_numeric, is_time, most_levels, parse_type
 
 Kind = Literal[
     "continuous",
@@ -88,13 +89,18 @@ class Column:
     def _check_levels(self) -> None:
         if self.levels is not None and len(set(self.levels)) != len(self.levels):
             raise self._error("levels repeat a value; list each level once")
+        most = most_levels(self.arrow_type)
+        if self.levels is not None and most is not None and len(self.levels) > most:
+            raise self._error(
+                f"{len(self.levels)} levels, {self.type} has at most {most}; set a type of wider indices"
+            )
         if self.levels is None and self.kind in {"category", "ordinal"}:
             raise self._error(f"kind {self.kind!r} needs levels; list the admissible values")
 
     def _error(self, problem: str) -> SchemaError:
         return SchemaError(f"column {self.name!r}: {problem}")
 
-    @property
+    @cached_property
     def arrow_type(self) -> pa.DataType:
         """The Arrow type of input and output cells."""
         return parse_type(self.type)

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class Schema:
         """The columns of generated tables: all but the dropped ones."""
         return tuple(c for c in self.columns if c.output != "drop")
 
-    @property
+    @cached_property
     def arrow(self) -> pa.Schema:
         """The Arrow schema of generated tables."""
         return pa.schema([pa.field(c.name, c.arrow_type, c.nullable) for c in self.output])

@@ -11,7 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from jaxsynth import _core
+from jaxsynth.codec.layout import Codes, Encoded
 from jaxsynth.codec.numeric import NumericCodec
+from jaxsynth.codec.stored import store
 from jaxsynth.schema import Schema
 from jaxsynth.schema.cells import from_numbers, round_to
 
@@ -48,6 +50,11 @@ def expected(codec: NumericCodec, codes: NDArray[Any], positions: NDArray[Any]) 
     return out
 
 
+def decoded(codec: NumericCodec, codes: Codes, positions: NDArray[np.floating] | None) -> pa.Array:
+    assert positions is not None
+    return codec.cells(*store([codec.reading], [Encoded((codes,), (positions,))]))
+
+
 @pytest.mark.parametrize("name", COLUMNS)
 @pytest.mark.parametrize("nulls", [False, True])
 def test_compiled_decoding_is_the_formula(name: str, nulls: bool) -> None:
@@ -60,32 +67,30 @@ def test_compiled_decoding_is_the_formula(name: str, nulls: bool) -> None:
     valid = codes < len(codec.counts) - 1 if nulls else None
     values = expected(codec, codes, positions.astype(np.float64))
     assert codec.quantiles is not None
-    assert codec.decode(codes, positions).equals(from_numbers(values, valid, table[name].type))
+    assert decoded(codec, codes, positions).equals(from_numbers(values, valid, table[name].type))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"positions": np.zeros(2)}, "differ in length"),
         ({"ranks": np.arange(3.0)}, "2 values and 3 ranks"),
         ({"intervals": 0}, "0 intervals"),
         ({"starts": np.array([0, 1], np.int32)}, "below the last"),
     ],
 )
-def test_what_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
+def test_knots_that_do_not_fit_are_refused(change: dict[str, Any], message: str) -> None:
     right: dict[str, Any] = {
-        "codes": np.zeros(1, np.uint8), "positions": np.zeros(1), "atoms": np.zeros(0), "intervals": 1,
-        "values": np.arange(2.0), "ranks": np.arange(2.0), "starts": np.zeros(0, np.int32),
-        "grid": (0.0, 1.0, -np.inf, np.inf),
+        "atoms": np.zeros(0), "intervals": 1, "values": np.arange(2.0), "ranks": np.arange(2.0),
+        "starts": np.zeros(0, np.int32), "grid": (0.0, 1.0, -np.inf, np.inf), "missing": False,
     }  # fmt: skip
-    assert _core.decode_numbers(**right).tolist() == [0.0]
+    assert _core.Reading.numbers(**right).width == 8
     with pytest.raises(ValueError, match=message):
-        _core.decode_numbers(**right | change)
+        _core.Reading.numbers(**right | change)
 
 
 def test_cells_outside_of_the_declared_bounds_never_come_out() -> None:
     table = pa.table({"x": pa.array(Z)})
     codec = NumericCodec.fit(Schema.infer(table)["x"], table["x"], 64)
     tight = replace(codec, column=replace(codec.column, bounds=(-1.0, 1.0)))
-    out = np.asarray(tight.decode(*codec.encode(table["x"])))
+    out = np.asarray(decoded(tight, *codec.encode(table["x"])))
     assert (out.min(), out.max()) == (-1.0, 1.0)

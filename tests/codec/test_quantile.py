@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from jaxsynth import _core
+from jaxsynth.codec.layout import Encoded
 from jaxsynth.codec.quantile import Quantiles, fit_quantiles
+from jaxsynth.codec.stored import store
 
 ANYWHERE = (0.0, 1.0, -np.inf, np.inf)
 
@@ -15,7 +17,9 @@ ANYWHERE = (0.0, 1.0, -np.inf, np.inf)
 def values_at(
     q: Quantiles, interval: NDArray[np.int64], position: NDArray[np.float64], intervals: int
 ) -> NDArray[np.float64]:
-    return _core.decode_numbers(interval, position, np.zeros(0), intervals, q.values, q.ranks, q.starts, ANYWHERE)
+    reading = _core.Reading.numbers(np.zeros(0), intervals, q.values, q.ranks, q.starts, ANYWHERE, False)
+    (stored,) = store([reading], [Encoded((interval.astype(np.uint32),), (position,))])
+    return np.frombuffer(stored.cells)
 
 
 @settings(max_examples=100, deadline=None)

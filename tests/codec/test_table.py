@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxsynth.codec import Codec, Encoded
-from jaxsynth.codec.packed import Columns, pack, unpack
+from jaxsynth.codec.packed import Columns, pack, unpacker
 from jaxsynth.errors import CodecError
 from jaxsynth.schema import Column, Schema
 from jaxsynth.schema.cells import to_numbers, valid_mask
@@ -195,7 +195,7 @@ def test_packing_keeps_columns_and_codes() -> None:
     codec = Codec.fit(Schema.infer(table), table)
     encoded = codec.encode(table)
     packed = pack(codec.layout, encoded)
-    back = unpack(codec.layout, Columns(tuple(c.T for c in packed.codes), packed.positions.T))
+    back = unpacker(codec.layout)(Columns(tuple(c.T for c in packed.codes), packed.positions.T))
     for a, b in zip(encoded.codes, back.codes, strict=True):
         np.testing.assert_array_equal(a, b)
     assert packed.positions.dtype == np.float32

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from jaxsynth.codec import Codec
-from jaxsynth.codec.packed import pack, unpack
+from jaxsynth.codec.packed import pack, unpacker
 from jaxsynth.models import VAE, Batch, Model, Params, generator_from_json, generator_to_json, native_decoder
 from jaxsynth.models.base import to_batch, to_columns
 from jaxsynth.models.row_keys import RowKeys
@@ -59,7 +59,7 @@ def test_samples_are_codes_of_the_layout(built: tuple[Codec, Model, Params, Batc
     assert (np.asarray(drawn.positions) >= 0).all()
     assert (np.asarray(drawn.positions) < 1).all()
     columns = jax.tree.map(np.asarray, to_columns(codec.layout, drawn))
-    np.testing.assert_array_equal(np.stack(unpack(codec.layout, columns).codes, axis=1), drawn.codes)
+    np.testing.assert_array_equal(np.stack(unpacker(codec.layout)(columns).codes, axis=1), drawn.codes)
 
 
 def test_the_untrained_marginals_are_those_of_the_table(built: tuple[Codec, Model, Params, Batch]) -> None:

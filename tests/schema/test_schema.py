@@ -59,6 +59,9 @@ def test_a_table_that_disagrees_is_refused(change: object, message: str) -> None
         SCHEMA.check(change(TABLE))  # type: ignore[operator]
 
 
+NARROW = str(pa.dictionary("int8", "string"))
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -68,6 +71,10 @@ def test_a_table_that_disagrees_is_refused(change: object, message: str) -> None
         ({"kind": "integer", "bounds": (3, 1)}, "are not finite numbers with low <= high"),
         ({"kind": "integer", "resolution": 0.0}, "is not a positive number"),
         ({"kind": "category", "levels": ("a", "a"), "type": "string"}, "levels repeat"),
+        (
+            {"kind": "category", "levels": tuple(map(str, range(129))), "type": NARROW},
+            "129 levels, .* has at most 128; set a type of wider indices",
+        ),
         ({"kind": "text", "type": "string"}, "is never learned"),
         ({"type": "list<item: int64>"}, "is not supported"),
     ],

@@ -56,6 +56,10 @@ bench: $(VENV)/.benchmarks $(BENCH)/.installed $(SEARCH)/.installed $(PRIVATE)/.
 	$(BIN)/python -m benchmarks.dp --peer $(BENCH)/bin/python
 	$(BIN)/python -m benchmarks.dp_audit
 	$(BIN)/python -m benchmarks.privacy --models autoregressive,vae,gan,dpmm-mst,smartnoise-mst,mostlyai
+	$(BIN)/python -m benchmarks.stream --peer $(BENCH)/bin/python
+	$(BIN)/python -m benchmarks.stream --rows 1e8 --sink parquet
+	$(BIN)/python -m benchmarks.out_of_core
+	$(BIN)/python -m benchmarks.kill
 
 clean:
 	rm -rf $(VENV) $(BENCH) $(SEARCH) $(PRIVATE) $(SMARTNOISE) build dist demo
@@ -85,7 +89,8 @@ $(BENCH)/.installed: Makefile
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python $(PIP) torch==2.13.0
 	$(BENCH)/bin/python $(PIP) torch==2.13.0 'ctgan>=0.11' 'pandas>=2.2' pyarrow scikit-learn accelerate \
-		'datasets>=3' huggingface_hub json-repair joblib opacus peft 'psutil<6' tokenizers 'transformers>=5.5.3'
+		'datasets>=3' huggingface_hub json-repair joblib opacus peft 'psutil<6' 'sdv>=2' tokenizers \
+		'transformers>=5.5.3'
 	$(BENCH)/bin/python $(PIP) --no-deps mostlyai-engine==2.7.3 arfpy==0.1.1
 	touch $@
 

@@ -2,6 +2,11 @@
 // Nothing about distances may live here.
 #pragma once
 
+#ifdef __linux__
+#include <pthread.h>
+#include <sched.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -60,6 +65,21 @@ inline std::size_t thread_count(std::size_t asked, std::size_t blocks) noexcept 
   return std::clamp<std::size_t>(std::min(wanted, blocks), 1, most);
 }
 
+// A new thread may wait on its maker's processor while others idle, until the maker's turn is over: for milliseconds,
+// in which short work is done. So its maker moves it away; from then on it may run anywhere again.
+inline void move_away([[maybe_unused]] std::thread& thread) noexcept {
+#ifdef __linux__
+  cpu_set_t allowed;
+  const int here = sched_getcpu();
+  if (here < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(here, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  if (pthread_setaffinity_np(thread.native_handle(), sizeof others, &others) == 0)
+    pthread_setaffinity_np(thread.native_handle(), sizeof allowed, &allowed);
+#endif
+}
+
 // Runs `worker(queue)`, which returns a Status and takes blocks until there are none, on the calling
 // thread and `threads - 1` more. When the system grants fewer threads, fewer do the same work.
 template <class Worker>
@@ -77,7 +97,7 @@ Status run_blocks(std::size_t threads, std::size_t blocks, const std::atomic<boo
   std::vector<std::thread> others;
   try {
     others.reserve(threads - 1);
-    while (others.size() + 1 < threads) others.emplace_back(guarded);
+    while (others.size() + 1 < threads) move_away(others.emplace_back(guarded));
   } catch (const std::system_error&) {
   } catch (const std::bad_alloc&) {
   }

@@ -25,6 +25,12 @@ class Inclusion {
     return first < edge_ || (first == edge_ && (bits.next64() & 0xFFFFFF) < rest_);
   }
 
+  // Whether none of eight units can be in, by their first bits. Where many are in, it is not worth to ask.
+  bool none(std::uint64_t firsts) const {
+    constexpr std::uint64_t each = 0x0101010101010101;
+    return edge_ < 128 && ((firsts - each * (edge_ + 1)) & ~firsts & each << 7) == 0;
+  }
+
  private:
   std::uint32_t edge_, rest_;
 };
@@ -32,10 +38,12 @@ class Inclusion {
 template <class Bits>
 void draw_batch(Bits& bits, const Inclusion& is_in, std::int32_t units, std::span<std::int32_t> batch) {
   std::size_t taken = 0;
-  std::uint64_t word = 0;
-  for (std::int32_t unit = 0; unit < units && taken < batch.size(); ++unit, word >>= 8) {
-    if (unit % 8 == 0) word = bits.next64();
-    if (is_in(word & 0xFF, bits)) batch[taken++] = unit;
+  for (std::int64_t first = 0; first < units && taken < batch.size(); first += 8) {
+    std::uint64_t word = bits.next64();
+    if (is_in.none(word)) continue;
+    const std::int64_t end = std::min<std::int64_t>(first + 8, units);
+    for (std::int64_t unit = first; unit < end && taken < batch.size(); ++unit, word >>= 8)
+      if (is_in(word & 0xFF, bits)) batch[taken++] = static_cast<std::int32_t>(unit);
   }
   std::fill(batch.begin() + static_cast<std::ptrdiff_t>(taken), batch.end(), units);
 }

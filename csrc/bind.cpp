@@ -1,5 +1,5 @@
-// The Python face of the engine: the module, searches and noise. With bind_cells.cpp the only file that knows pybind11
-// and that raises. Conversions, the interpreter lock and interrupts live here; no search or drawing logic does.
+// The Python face of the engine: the module, searches and noise. Files named bind* alone know pybind11 and raise.
+// Conversions, the interpreter lock and interrupts live here; no search or drawing logic does.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -27,7 +27,6 @@ using namespace jaxsynth;
 
 namespace {
 
-using Weights = py::array_t<double, py::array::c_style | py::array::forcecast>;
 using Ints = py::array_t<std::int32_t, py::array::c_style>;
 
 template <class Struct>
@@ -62,7 +61,7 @@ std::vector<View> side_views(const std::string& side, const py::sequence& column
   return views;
 }
 
-std::vector<double> weights(const std::string& name, const Weights& array) {
+std::vector<double> weights(const std::string& name, const Doubles& array) {
   if (array.ndim() != 1)
     throw py::value_error(name + " has " + std::to_string(array.ndim()) +
                           " dimensions; pass one number per column in a one-dimensional array");
@@ -106,7 +105,7 @@ const char* name_of(Strategy strategy) { return strategy == Strategy::tree ? "tr
 class Tables {
  public:
   Tables(const py::sequence& reference, const py::sequence& queries, const std::vector<bool>& categorical,
-         const Weights& scale, const Weights& null_cost, std::int64_t threads) {
+         const Doubles& scale, const Doubles& null_cost, std::int64_t threads) {
     request_.reference = side_views("reference", reference, keep_);
     request_.queries = side_views("queries", queries, keep_);
     request_.categorical.assign(categorical.begin(), categorical.end());
@@ -134,7 +133,7 @@ class Tables {
     return py::make_tuple(std::move(distances), std::move(rows), name_of(report.strategy), report.kernels);
   }
 
-  py::tuple within(const Weights& radii, bool exclude_self, const std::string& index) const {
+  py::tuple within(const Doubles& radii, bool exclude_self, const std::string& index) const {
     Request request = request_;
     request.exclude_self = exclude_self;
     request.strategy = strategy_of(index);
@@ -216,7 +215,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("decoder_call", [] { return capsule(decoder_call()); },
              "The handler of the custom call that draws rows from a decoder, for jax.ffi, or None without one.");
   py::class_<Tables>(module, "Tables", "Two tables of the same columns, and what a difference costs in each.")
-      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<bool>&, const Weights&, const Weights&,
+      .def(py::init<const py::sequence&, const py::sequence&, const std::vector<bool>&, const Doubles&, const Doubles&,
                     std::int64_t>(),
            py::arg("reference"), py::arg("queries"), py::arg("categorical"), py::arg("scale"), py::arg("null_cost"),
            py::arg("threads"))

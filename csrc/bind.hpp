@@ -12,6 +12,9 @@
 
 namespace jaxsynth {
 
+// Anything that converts to doubles.
+using Doubles = pybind11::array_t<double, pybind11::array::c_style | pybind11::array::forcecast>;
+
 inline void raise_unless_ok(const Status& status) {
   switch (status.code) {
     case Code::ok: return;

@@ -17,7 +17,7 @@ using namespace jaxsynth;
 
 namespace {
 
-using Doubles = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using Readings = std::vector<const Reading*>;
 using Starts = py::array_t<std::int32_t, py::array::c_style | py::array::forcecast>;
 
 template <class T, int flags>
@@ -26,12 +26,15 @@ std::vector<T> vector_of(const py::array_t<T, flags>& array) {
   return {cells.begin(), cells.end()};
 }
 
+bool is_aligned(const void* memory, std::size_t width) { return reinterpret_cast<std::uintptr_t>(memory) % width == 0; }
+
 // The cells of a one-dimensional array of exactly this type, without a copy; false if it is another.
 template <class T, class Spans>
 bool view(const py::handle& object, Spans& out) {
   if (!py::isinstance<py::array_t<T>>(object)) return false;
   const auto array = py::reinterpret_borrow<py::array>(object);
   if (array.ndim() != 1 || (array.size() > 1 && array.strides(0) != static_cast<py::ssize_t>(sizeof(T)))) return false;
+  if (!is_aligned(array.data(), sizeof(T))) return false;
   out = std::span<const T>(static_cast<const T*>(array.data()), static_cast<std::size_t>(array.size()));
   return true;
 }
@@ -41,11 +44,14 @@ py::value_error wrong(const std::string& what, std::size_t column, const std::st
 }
 
 // The rows of each part, column by column. The arrays stay with `keep`.
-std::vector<std::vector<Rows>> rows_of(const std::vector<const Reading*>& readings, const py::sequence& parts,
+std::vector<std::vector<Rows>> rows_of(const Readings& readings, const py::sequence& parts,
                                        std::vector<py::object>& keep) {
   std::vector<std::vector<Rows>> columns(readings.size());
   for (const py::handle part : parts) {
+    if (!py::isinstance<py::sequence>(part) || py::len(part) != 2)
+      throw py::value_error("a part is not a pair; pass the codes and the positions of some rows");
     const auto [codes, positions] = part.cast<std::pair<py::sequence, py::sequence>>();
+    keep.insert(keep.end(), {codes, positions});
     if (codes.size() != readings.size())
       throw py::value_error("a part has " + std::to_string(codes.size()) + " columns of codes, not " +
                             std::to_string(readings.size()) + "; pass codes of all columns");
@@ -66,18 +72,32 @@ std::vector<std::vector<Rows>> rows_of(const std::vector<const Reading*>& readin
       }
       columns[i].push_back(rows);
     }
+    if (next != positions.size())
+      throw py::value_error("a part has positions of " + std::to_string(positions.size()) + " columns, not " +
+                            std::to_string(next) + "; pass those of numbers between knots");
   }
   return columns;
 }
 
+// Memory to write cells of so many bytes to.
+py::buffer_info room(const py::buffer& buffer, std::size_t width) {
+  py::buffer_info found = buffer.request(true);
+  const bool gaps = found.ndim != 1 || (found.size > 1 && found.strides[0] != found.itemsize);
+  if (gaps || !is_aligned(found.ptr, width))
+    throw py::value_error("a buffer has gaps or begins within a cell; pass memory in one piece");
+  return found;
+}
+
 template <class T>
-std::span<T> room(const py::buffer_info& buffer) {
+std::span<T> span_of(const py::buffer_info& buffer) {
   return {static_cast<T*>(buffer.ptr), static_cast<std::size_t>(buffer.size * buffer.itemsize)};
 }
 
-std::vector<std::size_t> decode(const std::vector<const Reading*>& readings, const py::sequence& parts,
+std::vector<std::size_t> decode(const std::vector<py::object>& objects, const py::sequence& parts,
                                 const std::vector<py::buffer>& cells,
                                 const std::vector<std::optional<py::buffer>>& bits) {
+  Readings readings;
+  for (const py::object& object : objects) readings.push_back(&object.cast<const Reading&>());
   if (cells.size() != readings.size() || bits.size() != readings.size())
     throw py::value_error("buffers of " + std::to_string(cells.size()) + " and " + std::to_string(bits.size()) +
                           " columns; pass one of each for all " + std::to_string(readings.size()));
@@ -85,8 +105,8 @@ std::vector<std::size_t> decode(const std::vector<const Reading*>& readings, con
   const auto columns = rows_of(readings, parts, keep);
   std::vector<py::buffer_info> to, valid;
   for (std::size_t i = 0; i < readings.size(); ++i) {
-    to.push_back(cells[i].request(true));
-    valid.push_back(bits[i] ? bits[i]->request(true) : py::buffer_info());
+    to.push_back(room(cells[i], readings[i]->width()));
+    valid.push_back(bits[i] ? room(*bits[i], 1) : py::buffer_info());
   }
   std::vector<std::size_t> nulls(readings.size());
   Status status;
@@ -94,7 +114,7 @@ std::vector<std::size_t> decode(const std::vector<const Reading*>& readings, con
   {
     const py::gil_scoped_release released;
     for (; at < readings.size() && status.ok(); ++at)
-      status = readings[at]->decode(columns[at], room<std::byte>(to[at]), room<std::uint8_t>(valid[at]), nulls[at]);
+      status = readings[at]->decode(columns[at], span_of<std::byte>(to[at]), span_of<std::uint8_t>(valid[at]), nulls[at]);
   }
   if (!status.ok()) status.message = "column " + std::to_string(at - 1) + ": " + status.message;
   raise_unless_ok(status);

@@ -30,13 +30,14 @@ void with_width(std::size_t width, const Act& act) {
   }
 }
 
-template <class Code>
-Status check(std::span<const Code> codes, std::size_t size, std::size_t first) {
-  if (size - 1 > std::numeric_limits<Code>::max())  // none of them would be that of missing cells
-    return invalid("codes of " + std::to_string(8 * sizeof(Code)) + " bits cannot be those of a column of " +
+template <class Coded>
+Status check(std::span<const Coded> codes, std::size_t size, std::size_t first) {
+  if (size == 0) return invalid("there are rows of a column that has no codes; pass none");
+  if (size - 1 > std::numeric_limits<Coded>::max())  // none of them would be that of missing cells
+    return invalid("codes of " + std::to_string(8 * sizeof(Coded)) + " bits cannot be those of a column of " +
                    std::to_string(size) + "; pass wider ones");
-  Code highest = 0;
-  for (const Code code : codes) highest = std::max(highest, code);
+  Coded highest = 0;
+  for (const Coded code : codes) highest = std::max(highest, code);
   if (highest < size) return {};
   const auto row = static_cast<std::size_t>(std::ranges::find(codes, highest) - codes.begin());
   return invalid("code " + std::to_string(highest) + " in row " + std::to_string(first + row) +
@@ -44,8 +45,8 @@ Status check(std::span<const Code> codes, std::size_t size, std::size_t first) {
 }
 
 // Bits from `first` on: whether a code is not that of missing cells. Bits that are not written yet are 0.
-template <class Code>
-void write_bits(std::span<const Code> codes, Code missing, std::size_t first, std::uint8_t* bits) {
+template <class Coded>
+void write_bits(std::span<const Coded> codes, Coded missing, std::size_t first, std::uint8_t* bits) {
   std::size_t i = 0;
   const auto one = [&] {
     const std::size_t row = first + i;
@@ -98,8 +99,8 @@ Status Reading::numbers(Numbers numbers, bool missing, Reading& out) {
   return {};
 }
 
-template <class Code>
-void Reading::write(std::span<const Code> codes, const Rows& rows, std::byte* out) const {
+template <class Coded>
+void Reading::write(std::span<const Coded> codes, const Rows& rows, std::byte* out) const {
   if (const auto* numbers = std::get_if<Numbers>(&means_)) {
     std::visit([&](const auto& at) { numbers->decode(codes, at, reinterpret_cast<double*>(out)); }, rows.positions);
   } else if (const auto* table = std::get_if<Table>(&means_)) {
@@ -112,12 +113,13 @@ void Reading::write(std::span<const Code> codes, const Rows& rows, std::byte* ou
   } else {
     with_width(width_, [&](auto cell) {
       auto* to = reinterpret_cast<decltype(cell)*>(out);
-      const auto none = static_cast<Code>(present_);  // where no cell is missing, a code that none has
-      if (missing_)
+      if (missing_) {
+        const auto none = static_cast<Coded>(present_);
         for (std::size_t i = 0; i < codes.size(); ++i)
-          to[i] = static_cast<decltype(cell)>(codes[i] == none ? Code{0} : codes[i]);
-      else
+          to[i] = static_cast<decltype(cell)>(codes[i] == none ? Coded{0} : codes[i]);
+      } else {
         for (std::size_t i = 0; i < codes.size(); ++i) to[i] = static_cast<decltype(cell)>(codes[i]);
+      }
     });
   }
 }
@@ -138,11 +140,11 @@ Status Reading::decode(std::span<const Rows> parts, std::span<std::byte> cells, 
   std::size_t first = 0;
   for (const Rows& rows : parts) {
     const Status status = std::visit(
-        [&]<class Code>(const std::span<const Code>& codes) {
+        [&]<class Coded>(const std::span<const Coded>& codes) {
           if (codes.empty()) return Status{};
           if (Status found = check(codes, size(), first); !found.ok()) return found;
           write(codes, rows, cells.data() + first * width_);
-          if (missing_) write_bits(codes, static_cast<Code>(present_), first, bits.data());
+          if (missing_) write_bits(codes, static_cast<Coded>(present_), first, bits.data());
           return Status{};
         },
         rows.codes);

@@ -44,8 +44,8 @@ class Reading {
  private:
   std::size_t size() const { return present_ + (missing_ ? 1 : 0); }
 
-  template <class Code>
-  void write(std::span<const Code> codes, const Rows& rows, std::byte* out) const;
+  template <class Coded>
+  void write(std::span<const Coded> codes, const Rows& rows, std::byte* out) const;
 
   struct Levels {};
 

@@ -45,7 +45,7 @@ Status Numbers::make(std::vector<double> atoms, std::int64_t intervals, Knots kn
     const double rank = knots.ranks[j] * count;
     pieces.push_back({rank, knots.ranks[j + 1] * count - rank, knots.values[j], knots.values[j + 1] - knots.values[j]});
   }
-  pieces.push_back({std::numeric_limits<double>::infinity(), 1, 0, 0});  // which no position reaches
+  pieces.push_back({std::numeric_limits<double>::quiet_NaN(), 1, 0, 0});  // which not even infinity reaches
   out.atoms_ = std::move(atoms);
   out.intervals_ = intervals;
   out.knots_ = std::move(knots);
@@ -56,8 +56,8 @@ Status Numbers::make(std::vector<double> atoms, std::int64_t intervals, Knots kn
   return out_of_memory();
 }
 
-template <class Code, class Position>
-void Numbers::decode(std::span<const Code> codes, std::span<const Position> positions, double* out) const {
+template <class Coded, class Position>
+void Numbers::decode(std::span<const Coded> codes, std::span<const Position> positions, double* out) const {
   if (knots_.starts.empty())
     decode_by<false>(codes, positions, out);
   else
@@ -66,8 +66,8 @@ void Numbers::decode(std::span<const Code> codes, std::span<const Position> posi
 
 // Some rows at a time, step by step: done row by row, a processor sees too few rows at once to hide how long the
 // look-ups of one take. Without branches, as which knot a position lies at is a coin toss.
-template <bool table, class Code, class Position>
-void Numbers::decode_by(std::span<const Code> codes, std::span<const Position> positions, double* out) const {
+template <bool table, class Coded, class Position>
+void Numbers::decode_by(std::span<const Coded> codes, std::span<const Position> positions, double* out) const {
   Strip strip;
   for (std::size_t first = 0; first < codes.size(); first += strip_rows) {
     const std::size_t rows = std::min(strip_rows, codes.size() - first);
@@ -82,8 +82,8 @@ void Numbers::decode_by(std::span<const Code> codes, std::span<const Position> p
   }
 }
 
-template <class Code>
-void Numbers::find_intervals(std::span<const Code> codes, Strip& strip) const {
+template <class Coded>
+void Numbers::find_intervals(std::span<const Coded> codes, Strip& strip) const {
   const auto atoms = static_cast<std::int32_t>(atoms_.size()), last = static_cast<std::int32_t>(intervals_) - 1;
   for (std::size_t i = 0; i < codes.size(); ++i) {
     const std::int32_t interval = static_cast<std::int32_t>(std::min<std::uint32_t>(codes[i], max_codes)) - atoms;
@@ -135,9 +135,9 @@ void Numbers::interpolate(std::size_t rows, const Strip& strip, double* out) con
   for (std::size_t i = 0; i < rows; ++i) out[i] = std::min(std::max(out[i], grid.low), grid.high);
 }
 
-#define JAXSYNTH_DECODE(Code)                                                                          \
-  template void Numbers::decode(std::span<const Code>, std::span<const float>, double*) const;         \
-  template void Numbers::decode(std::span<const Code>, std::span<const double>, double*) const;
+#define JAXSYNTH_DECODE(Coded)                                                                          \
+  template void Numbers::decode(std::span<const Coded>, std::span<const float>, double*) const;         \
+  template void Numbers::decode(std::span<const Coded>, std::span<const double>, double*) const;
 JAXSYNTH_DECODE(std::uint8_t)
 JAXSYNTH_DECODE(std::uint16_t)
 JAXSYNTH_DECODE(std::uint32_t)

@@ -37,8 +37,8 @@ class Numbers {
 
   // Positions lie in [0, 1]. Codes that are none, and positions out of bounds or NaN, give some value of the column.
   // For codes of 8, 16 and 32 bits without sign, and positions of either width; one of each a cell.
-  template <class Code, class Position>
-  void decode(std::span<const Code> codes, std::span<const Position> positions, double* out) const;
+  template <class Coded, class Position>
+  void decode(std::span<const Coded> codes, std::span<const Position> positions, double* out) const;
 
  private:
   // What a knot needs of itself and the next one, side by side in memory.
@@ -55,10 +55,10 @@ class Numbers {
     std::array<Piece, strip_rows> piece;
   };
 
-  template <bool table, class Code, class Position>
-  void decode_by(std::span<const Code> codes, std::span<const Position> positions, double* out) const;
-  template <class Code>
-  void find_intervals(std::span<const Code> codes, Strip& strip) const;
+  template <bool table, class Coded, class Position>
+  void decode_by(std::span<const Coded> codes, std::span<const Position> positions, double* out) const;
+  template <class Coded>
+  void find_intervals(std::span<const Coded> codes, Strip& strip) const;
   template <bool table>
   void find_knots(std::size_t rows, Strip& strip) const;
   void interpolate(std::size_t rows, const Strip& strip, double* out) const;

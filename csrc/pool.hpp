@@ -66,7 +66,8 @@ inline std::size_t thread_count(std::size_t asked, std::size_t blocks) noexcept 
 }
 
 // A new thread may wait on its maker's processor while others idle, until the maker's turn is over: for milliseconds,
-// in which short work is done. So its maker moves it away; from then on it may run anywhere again.
+// in which short work is done. So its maker moves it away; from then on it may run anywhere again. Of a thread that has
+// ended this moves its maker instead, which does no harm.
 inline void move_away([[maybe_unused]] std::thread& thread) noexcept {
 #ifdef __linux__
   cpu_set_t allowed;

@@ -117,7 +117,7 @@ void refuses_what_does_not_fit() {
   CHECK(test::invalid(levels(256, true, 2).decode(parts, cells, bits, nulls), "room for 3"));
   cells.resize(6);
   CHECK(test::invalid(levels(256, true, 2).decode(parts, cells, bits, nulls), "codes of 8 bits"));
-  CHECK(test::invalid(levels(0, false, 2).decode(parts, cells, {}, nulls), "column of 0"));
+  CHECK(test::invalid(levels(0, false, 2).decode(parts, cells, {}, nulls), "has no codes"));
 }
 
 }  // namespace

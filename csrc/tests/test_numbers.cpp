@@ -39,7 +39,7 @@ std::vector<double> decoded(const Numbers& codec, const std::vector<Code>& codes
 Function random_function(std::size_t m, std::size_t cells, std::mt19937_64& random) {
   std::uniform_real_distribution<double> rise(0.01, 1.0);
   Function f;
-  double value = -3;
+  double value = 3;
   for (std::size_t j = 0; j < m; ++j) {
     f.values.push_back(value += rise(random));
     f.ranks.push_back(static_cast<double>(j) / static_cast<double>(m - 1));

@@ -54,6 +54,32 @@ void begins_alike_and_never_repeats() {
   CHECK(sorted.end() - std::unique(sorted.begin(), sorted.end()) < 6);
 }
 
+// Unit by unit, each by eight bits of the stream and, where these do not say, by 24 of the next word.
+Ints slow_batches(std::size_t steps, std::size_t size, std::int64_t units, std::int64_t threshold) {
+  Ints out;
+  for (std::size_t step = 0; step < steps; ++step) {
+    ChaCha bits(key, step);
+    std::uint64_t word = 0;
+    for (std::int64_t unit = 0; unit < units && out.size() < (step + 1) * size; ++unit) {
+      if (unit % 8 == 0) word = bits.next64();
+      const auto first = static_cast<std::int64_t>(word >> unit % 8 * 8 & 0xff);
+      const bool decided = first != threshold >> 24;
+      const auto rest = decided ? 0 : static_cast<std::int64_t>(bits.next64() & 0xffffff);
+      if ((first << 24 | rest) < threshold) out.push_back(static_cast<std::int32_t>(unit));
+    }
+    out.resize((step + 1) * size, static_cast<std::int32_t>(units));
+  }
+  return out;
+}
+
+void takes_what_a_slow_walk_takes() {
+  for (const std::int64_t edge : {0, 1, 2, 32, 126, 127, 128, 129, 255})
+    for (const std::int64_t rest : {0, 1 << 20, (1 << 24) - 1})
+      for (const std::int64_t units : {0, 1, 7, 8, 9, 1003, 5000})
+        for (const std::size_t size : {std::size_t{1}, std::size_t{40}, std::size_t{5000}})
+          CHECK(batches(2, size, units, edge << 24 | rest, 1) == slow_batches(2, size, units, edge << 24 | rest));
+}
+
 void takes_none_all_or_the_first() {
   CHECK(batches(2, 3, 5, 0, 1) == (Ints{5, 5, 5, 5, 5, 5}));
   CHECK(batches(2, 7, 5, std::int64_t{1} << 32, 1) == (Ints{0, 1, 2, 3, 4, 5, 5, 0, 1, 2, 3, 4, 5, 5}));
@@ -101,6 +127,7 @@ void stops_when_cancelled() {
 }  // namespace
 
 int main() {
+  takes_what_a_slow_walk_takes();
   does_not_depend_on_threads();
   begins_alike_and_never_repeats();
   takes_none_all_or_the_first();

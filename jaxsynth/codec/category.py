@@ -62,9 +62,11 @@ class CategoryCodec:
         """The levels as an Arrow array of the column's value type."""
         type_ = storage_type(self.column.arrow_type)
         levels = list(_levels(self.column))
+        if pa.types.is_null(type_):
+            return pa.nulls(len(levels))
         if pa.types.is_boolean(type_):
             return pa.array([bool(v) for v in levels], type_)
-        if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_null(type_):
+        if pa.types.is_integer(type_) or pa.types.is_floating(type_):
             return pa.array(levels, type_)
         return pa.array([str(v) for v in levels], pa.large_string()).cast(type_)
 
@@ -99,7 +101,6 @@ class CategoryCodec:
                 f"the {len(self._values)} declared levels; add it to the schema or clean the column"
             )
 
-    @cached_property
     def reading(self) -> _core.Reading:
         """What compiled code makes of the codes."""
         type_ = self.column.arrow_type

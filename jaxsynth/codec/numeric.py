@@ -154,7 +154,6 @@ class NumericCodec:
         near = np.minimum(np.searchsorted(self.atoms, values), len(self.atoms) - 1)
         return near.astype(np.int64), self.atoms[near] == values
 
-    @cached_property
     def reading(self) -> _core.Reading:
         """What compiled code makes of the codes."""
         if self.quantiles is None:
@@ -168,6 +167,8 @@ class NumericCodec:
         """Arrow cells of the column's exact type, on its declared resolution and inside its bounds."""
         if self.quantiles is None:
             return array_of(self._cells, stored)
+        if self.column.arrow_type == pa.float64():
+            return stored.array(pa.float64())
         return from_numbers(np.frombuffer(stored.cells), stored.valid(), self.column.arrow_type)
 
     @cached_property

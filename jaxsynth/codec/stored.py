@@ -56,7 +56,7 @@ def store(readings: Sequence[_core.Reading], parts: Sequence[Encoded]) -> list[S
 
 def reading_of(values: pa.Array, *, missing: bool) -> _core.Reading:
     """Of a column whose codes are those of the values, to be read by `array_of`."""
-    if not _has_width(values.type):
+    if not _is_plain(values.type):
         return _core.Reading.levels(len(values), missing, _INDEX.byte_width)
     dtype = np.dtype(f"u{values.type.byte_width}")
     memory = values.buffers()[1] or b""
@@ -65,9 +65,9 @@ def reading_of(values: pa.Array, *, missing: bool) -> _core.Reading:
 
 def array_of(values: pa.Array, stored: Stored) -> pa.Array:
     """The cells that `reading_of` the same values gave."""
-    return stored.array(values.type) if _has_width(values.type) else values.take(stored.array(_INDEX))
+    return stored.array(values.type) if _is_plain(values.type) else values.take(stored.array(_INDEX))
 
 
-def _has_width(type_: pa.DataType) -> bool:
+def _is_plain(type_: pa.DataType) -> bool:
     """Whether a cell is 1, 2, 4 or 8 bytes."""
     return any(is_a(type_) for is_a in (pa.types.is_integer, pa.types.is_floating, pa.types.is_temporal))

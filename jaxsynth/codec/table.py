@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from jaxsynth import _core
 from jaxsynth.codec.category import CategoryCodec
 from jaxsynth.codec.layout import Codes, CodeSpec, Encoded
 from jaxsynth.codec.numeric import NumericCodec
@@ -99,10 +100,18 @@ class Codec:
             ValueError: a code is none of its column's.
         """
         rows = sum(part.rows for part in parts)
-        stored = store([codec.reading for codec in self.columns], parts)
+        stored = store(self._readings, parts)
         cells = {c.column.name: c.cells(s) for c, s in zip(self.columns, stored, strict=True)}
         arrays = [cells[c.name] if c.modelled else surrogates(c, start, rows) for c in self.schema.output]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema.arrow)
+
+    @cached_property
+    def _readings(self) -> list[_core.Reading]:
+        return [codec.reading() for codec in self.columns]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: all but compiled objects, which are made again."""
+        return {name: value for name, value in self.__dict__.items() if name != "_readings"}
 
     def state(self) -> tuple[list[dict[str, Any]], Arrays]:
         """The fitted part as JSON values and named arrays."""

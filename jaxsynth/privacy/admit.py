@@ -73,7 +73,7 @@ def _admit_levels(cells: pa.ChunkedArray, column: Column) -> pa.Array:
 
 
 def _levels(codec: CategoryCodec, codes: NDArray[np.int64]) -> pa.Array:
-    (stored,) = store([codec.reading], [Encoded((codes.astype(np.uint32),), ())])
+    (stored,) = store([codec.reading()], [Encoded((codes.astype(np.uint32),), ())])
     return codec.cells(stored)
 
 

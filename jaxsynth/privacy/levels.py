@@ -103,7 +103,13 @@ def count_subjects(table: pa.Table, name: str, subject: str | None) -> dict[Leve
 def with_levels(column: Column, found: Mapping[Level, float]) -> Column:
     """The column with the levels that were found, and a place for all others: "OTHER", or missing for integers."""
     if is_stringlike(column.arrow_type):
-        most = most_levels(column.arrow_type) or len(found) + 1
-        named = [level for level in found if level != OTHER][: most - 1]  # whatever has no place joins the others
-        return column.changed(levels=(*named, OTHER))
-    return replace(column.changed(levels=tuple(found)), nullable=True)
+        named = {level: count for level, count in found.items() if level != OTHER}
+        return column.changed(levels=(*_most_frequent(column, named, spare=1), OTHER))
+    return replace(column.changed(levels=_most_frequent(column, found, spare=0)), nullable=True)
+
+
+def _most_frequent(column: Column, found: Mapping[Level, float], *, spare: int) -> tuple[Level, ...]:
+    """As many levels as the column's dictionary can hold beside `spare` others, in the order of `found`."""
+    most = most_levels(column.arrow_type)
+    kept = set(sorted(found, key=lambda level: -found[level])[: None if most is None else most - spare])
+    return tuple(level for level in found if level in kept)

@@ -60,7 +60,7 @@ def from_numbers(values: Numbers, valid: NDArray[np.bool_] | None, type_: pa.Dat
     if pa.types.is_null(type_):
         return pa.nulls(len(values))
     if pa.types.is_integer(type_) or pa.types.is_floating(type_):
-        return array_of(_stored(values, type_), valid)
+        return _array_of(_stored(values, type_), valid)
     mask = None if valid is None or valid.all() else ~valid
     if pa.types.is_decimal(type_):
         scaled = np.round(values, max(type_.scale, 0)) + 0.0
@@ -73,7 +73,7 @@ def from_numbers(values: Numbers, valid: NDArray[np.bool_] | None, type_: pa.Dat
     return pa.array(ticks, pa.int64(), mask=mask).cast(type_)
 
 
-def array_of(values: Numbers, valid: NDArray[np.bool_] | None) -> pa.Array:
+def _array_of(values: Numbers, valid: NDArray[np.bool_] | None) -> pa.Array:
     """An Arrow array of numbers of numpy's type, on their memory; `valid` packed into bits where any is False.
 
     `pa.array` takes several times as long over its mask.

@@ -52,7 +52,7 @@ def expected(codec: NumericCodec, codes: NDArray[Any], positions: NDArray[Any]) 
 
 def decoded(codec: NumericCodec, codes: Codes, positions: NDArray[np.floating] | None) -> pa.Array:
     assert positions is not None
-    return codec.cells(*store([codec.reading], [Encoded((codes,), (positions,))]))
+    return codec.cells(*store([codec.reading()], [Encoded((codes,), (positions,))]))
 
 
 @pytest.mark.parametrize("name", COLUMNS)

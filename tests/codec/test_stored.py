@@ -105,6 +105,19 @@ def test_room_that_does_not_fit_is_refused(cells: list[Any], bits: list[Any], me
         _core.decode([_core.Reading.levels(2, True, 1)], [((ONE,), ())], cells, bits)
 
 
+@pytest.mark.parametrize("buffer", [memoryview(bytearray(48))[::-2], memoryview(bytearray(25))[1:]])
+def test_memory_with_gaps_or_that_begins_within_a_cell_is_refused(buffer: memoryview) -> None:
+    with pytest.raises(ValueError, match="gaps or begins within a cell"):
+        _core.decode([_core.Reading.levels(2, False, 8)], [((ONE,), ())], [buffer], [None])
+
+
+def test_what_is_no_reading_or_no_part_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Unable to cast|incompatible"):
+        _core.decode([None], [((ONE,), ())], [bytearray(3)], [None])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="a part is not a pair"):
+        _core.decode([_core.Reading.levels(2, False, 1)], [(ONE,)], [bytearray(3)], [None])  # type: ignore[list-item]
+
+
 def test_memory_that_is_read_only_is_refused() -> None:
     with pytest.raises(BufferError):
         _core.decode([_core.Reading.levels(2, False, 1)], [((ONE,), ())], [bytes(3)], [None])
@@ -112,7 +125,12 @@ def test_memory_that_is_read_only_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("positions", "message"),
-    [((), "positions of column 0"), ((np.zeros(2),), "2 positions of 3 codes"), ((ONE,), "positions of column 0")],
+    [
+        ((np.zeros(3), np.zeros(3)), "positions of 2 columns, not 1"),
+        ((), "positions of column 0"),
+        ((np.zeros(2),), "2 positions of 3 codes"),
+        ((ONE,), "positions of column 0"),
+    ],
 )
 def test_positions_that_do_not_fit_are_refused(positions: tuple[NDArray[Any], ...], message: str) -> None:
     knots = np.arange(2.0), np.arange(2.0), np.zeros(0, np.int32)

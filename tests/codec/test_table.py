@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import pickle
 from decimal import Decimal
 from typing import Any
 
@@ -240,16 +242,32 @@ def test_cells_the_codec_does_not_know_are_named() -> None:
 
 def test_decoded_numbers_stay_on_the_grid_and_inside_the_bounds() -> None:
     rng = np.random.default_rng(0)
-    column = Column(name="x", kind="continuous", type="double", resolution=0.5, bounds=(0.0, 100.0))
-    table = pa.table({"x": rng.uniform(1, 99, 3000).round(0)})
+    column = Column(name="x", kind="continuous", type="double", resolution=0.5, bounds=(0.0, 1000.0))
+    table = pa.table({"x": rng.uniform(1, 999, 3000).round(0)})
     codec = Codec.fit(Schema(columns=(column,)), table)
+    assert codec.layout[0].continuous
     positions = rng.random(9000)
     positions[:2] = 0.0, 1.0
     size = codec.layout[0].size
     out = np.asarray(codec.decode(Encoded((np.arange(9000).astype(np.uint8) % size,), (positions,)))["x"])
     assert out.min() >= 0
-    assert out.max() <= 100
+    assert out.max() <= 1000
     np.testing.assert_array_equal(out * 2, np.rint(out * 2))
+
+
+def test_a_codec_that_has_decoded_is_pickled_and_copied() -> None:
+    table = pa.table({"c": ["a", None, "b"], "x": [1.5, 2.5, 9.0]})
+    codec = Codec.fit(Schema.infer(table), table)
+    out = codec.decode(codec.encode(table))
+    for again in (pickle.loads(pickle.dumps(codec)), copy.deepcopy(codec)):  # noqa: S301
+        assert again.decode(again.encode(table)).equals(out)
+
+
+def test_columns_of_nothing_may_have_levels() -> None:
+    column = Column(name="x", kind="category", type="null", levels=("a",), nullable=True)
+    table = pa.table({"x": pa.nulls(3)})
+    codec = Codec.fit(Schema(columns=(column,)), table)
+    assert codec.decode(codec.encode(table))["x"].equals(pa.nulls(3))
 
 
 def test_decimals_are_exact() -> None:

@@ -72,9 +72,13 @@ def test_all_other_levels_have_a_place() -> None:
     assert with_levels(text, {"a": 9.0, "OTHER": 7.0}).levels == ("a", "OTHER")
     assert with_levels(text, {}).levels == ("OTHER",)
     narrow = Column(name="c", kind="category", type=str(pa.dictionary("int8", "string")), levels=("a",))
-    found = with_levels(narrow, {f"{i:03}": 9.0 for i in range(128)}).levels
+    found = with_levels(narrow, {f"{i:03}": 9.0 + i for i in range(128)}).levels
     assert found is not None
-    assert (len(found), found[-2:]) == (128, ("126", "OTHER"))
+    assert (len(found), found[0], found[-2:]) == (128, "001", ("127", "OTHER"))
     type_ = str(pa.dictionary(pa.int8(), pa.int64()))
     numbers = with_levels(Column(name="x", kind="category", type=type_, levels=(1,)), {3: 9.0})
     assert (numbers.levels, numbers.nullable) == ((3,), True)
+    many = with_levels(
+        Column(name="x", kind="category", type=type_, levels=(1,)), {i: float(i) for i in range(200)}
+    )
+    assert many.levels == tuple(range(72, 200))

@@ -56,7 +56,7 @@ def _quotient(x: Interval, y: Interval) -> Interval:
     # This form of the smaller root also holds where a <= 0, which is where y may be twice its estimate.
     low = c / (product + math.sqrt(max(product * product - a * c, 0.0))) if c > 0 else 0.0
     a, c = y.low * (2 * y.estimate - y.low), x.high * (2 * x.estimate - x.high)
-    high = (product + math.sqrt(max(product * product - a * c, 0.0))) / a
+    high = (product + math.sqrt(max(product * product - a * c, 0.0))) / a if a > 0 else math.inf
     return Interval(ratio, min(low, ratio), max(high, ratio))
 
 

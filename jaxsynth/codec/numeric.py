@@ -167,9 +167,7 @@ class NumericCodec:
         """Arrow cells of the column's exact type, on its declared resolution and inside its bounds."""
         if self.quantiles is None:
             return array_of(self._cells, stored)
-        if self.column.arrow_type == pa.float64():
-            return stored.array(pa.float64())
-        return from_numbers(np.frombuffer(stored.cells), stored.valid(), self.column.arrow_type)
+        return stored.masked(from_numbers(np.frombuffer(stored.cells), None, self.column.arrow_type))
 
     @cached_property
     def _cells(self) -> pa.Array:

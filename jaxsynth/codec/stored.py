@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from jaxsynth import _core
 from jaxsynth.codec.layout import Encoded
@@ -34,11 +33,9 @@ class Stored(NamedTuple):
         """As an array of the type."""
         return pa.Array.from_buffers(type_, self.rows, [self.bits, self.cells], self.nulls)
 
-    def valid(self) -> NDArray[np.bool_] | None:
-        """True where there is a cell, (rows,); None where all are."""
-        if self.bits is None:
-            return None
-        return np.unpackbits(np.frombuffer(self.bits, np.uint8), count=self.rows, bitorder="little").view(np.bool_)
+    def masked(self, cells: pa.Array) -> pa.Array:
+        """An array of numbers, one a row and none missing, on its memory, without those that are missing here."""
+        return pa.Array.from_buffers(cells.type, self.rows, [self.bits, cells.buffers()[1]], self.nulls)
 
 
 def store(readings: Sequence[_core.Reading], parts: Sequence[Encoded]) -> list[Stored]:

@@ -68,7 +68,7 @@ class Column:
     inferred: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        arrow = parse_type(self.type)
+        arrow = self.arrow_type
         if self.kind not in get_args(Kind):
             raise self._error(f"kind {self.kind!r} is unknown; use one of {', '.join(get_args(Kind))}")
         if self.kind in NUMERIC_KINDS and not (is_numeric(arrow) or is_time(arrow)):

@@ -27,6 +27,7 @@ _PER_EXACT = 8  # occurrences a value on average, for a column to be exact
 _INFLATED = 0.015  # share of the present cells from which one value is a state of its own
 _HEAVY = 0.05  # share from which an exact value stands out of its neighbours
 _PER_INTERVAL = 32
+_LARGEST = 1e300  # their differences and slopes stay finite in float64
 _POINT = 2.0**-20  # share of its interval that a point condition counts as
 
 
@@ -58,7 +59,11 @@ class NumericCodec:
 
     @classmethod
     def of_atoms(cls, column: Column, atoms: Numbers, values: Numbers, max_intervals: int) -> NumericCodec:
-        """With these atoms, and intervals for those `values` (n,) that are none; nothing is counted yet."""
+        """With these atoms, and intervals for those `values` (n,) that are none; nothing is counted yet.
+
+        Raises:
+            CodecError: numbers beyond 1e300 between the atoms.
+        """
         rest = values[~np.isin(values, atoms)].astype(np.float64)
         intervals = 0 if len(rest) == 0 else _count_intervals(len(rest), max_intervals)
         quantiles = fit_quantiles(rest, _bounds(column, rest), column.resolution) if len(rest) else None
@@ -255,6 +260,10 @@ def _count_intervals(rows: int, most: int) -> int:
 
 
 def _bounds(column: Column, values: NDArray[np.float64]) -> tuple[float, float]:
-    if column.bounds is not None:
-        return column.bounds
-    return float(values.min()), float(values.max())
+    low, high = column.bounds or (float(values.min()), float(values.max()))
+    if max(-low, high) > _LARGEST:
+        raise CodecError(
+            f"column {column.name!r}: values or bounds of {low:g} and {high:g}; numbers beyond {_LARGEST:g} "
+            "cannot be coded, so make them missing or scale the column"
+        )
+    return low, high

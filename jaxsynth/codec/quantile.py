@@ -35,11 +35,11 @@ class Quantiles:
 
     def rank(self, x: Floats) -> Floats:
         """Ranks in [0, 1] of values."""
-        return np.interp(x, self.values, self.ranks)
+        return _interpolate(x, self.values, self.ranks)
 
     def value(self, u: Floats) -> Floats:
         """Values of ranks in [0, 1]."""
-        return np.interp(u, self.ranks, self.values)
+        return _interpolate(u, self.ranks, self.values)
 
     def locate(self, x: Floats, intervals: int) -> tuple[NDArray[np.int64], Floats]:
         """The interval of equal probability that holds each value, and the position in it.
@@ -87,10 +87,20 @@ def fit_quantiles(x: Floats, bounds: tuple[float, float], resolution: float | No
     return _strictly_increasing(values, ranks)
 
 
+def least_half_cell(bounds: tuple[float, float]) -> float:
+    """So little that it changes no value, but enough for the ends of a constant column to differ in float64."""
+    return 4 * float(np.spacing(max(abs(bounds[0]), abs(bounds[1]))))
+
+
 def _half_cell(bounds: tuple[float, float], resolution: float | None) -> float:
-    """Half the resolution, but never so little that the ends of a constant column coincide in float64."""
-    magnitude = max(abs(bounds[0]), abs(bounds[1]), 1e-290)
-    return max((resolution or 0.0) / 2, 4 * float(np.spacing(magnitude)))
+    return max((resolution or 0.0) / 2, least_half_cell(bounds))
+
+
+def _interpolate(x: Floats, xs: Floats, ys: Floats) -> Floats:
+    """As np.interp, whose slopes overflow where neighbouring `xs` are subnormal numbers apart."""
+    x = np.clip(x, xs[0], xs[-1])
+    j = np.clip(np.searchsorted(xs, x, side="right") - 1, 0, len(xs) - 2)
+    return ys[j] + (x - xs[j]) / (xs[j + 1] - xs[j]) * (ys[j + 1] - ys[j])
 
 
 def _spread(x: Floats, half: float) -> Floats:

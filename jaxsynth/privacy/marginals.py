@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jaxsynth.codec.category import CategoryCodec
 from jaxsynth.codec.numeric import NumericCodec
+from jaxsynth.codec.quantile import least_half_cell
 from jaxsynth.privacy.admit import admit_cells, count_codes, level_codec
 from jaxsynth.privacy.grid import Grid, grid_of
 from jaxsynth.privacy.query import Query
@@ -66,7 +67,7 @@ class Range:
             first, last = self.grid.first - 0.5, self.grid.last + 0.5
             steps: NDArray[np.float64] = np.minimum(first + edges * self.per_leaf, last) * self.grid.step
             return steps
-        half = 4 * float(np.spacing(max(abs(low), abs(high), 1e-290)))
+        half = least_half_cell((low, high))
         share = edges / self.leaves
         inner = low * (1 - share) + high * share
         return np.where(edges == 0, low - half, np.where(edges == self.leaves, high + half, inner))

@@ -97,7 +97,9 @@ def _time_step(values: Numbers, type_: pa.DataType) -> float:
 def _decimal_step(values: np.ndarray, type_: pa.DataType) -> float | None:
     native = type_.to_pandas_dtype()
     for decimals in range(_MAX_DECIMALS + 1):
+        with np.errstate(over="ignore"):  # the largest doubles times a power of ten: no decimals then
+            rounded = np.round(values, decimals)
         # Compared in the column's own precision: float32 0.1 is one decimal although its double is not.
-        if np.array_equal(np.round(values, decimals).astype(native), values.astype(native)):
+        if np.array_equal(rounded.astype(native), values.astype(native)):
             return float(10.0**-decimals)
     return None

@@ -14,6 +14,7 @@ from jaxsynth import _core
 from jaxsynth.codec.layout import Codes, Encoded
 from jaxsynth.codec.numeric import NumericCodec
 from jaxsynth.codec.stored import store
+from jaxsynth.errors import CodecError
 from jaxsynth.schema import Schema
 from jaxsynth.schema.cells import from_numbers, round_to
 
@@ -94,3 +95,9 @@ def test_cells_outside_of_the_declared_bounds_never_come_out() -> None:
     tight = replace(codec, column=replace(codec.column, bounds=(-1.0, 1.0)))
     out = np.asarray(decoded(tight, *codec.encode(table["x"])))
     assert (out.min(), out.max()) == (-1.0, 1.0)
+
+
+def test_numbers_whose_differences_overflow_are_refused() -> None:
+    table = pa.table({"x": pa.array([-1.7e308, *Z])})
+    with pytest.raises(CodecError, match=r"column 'x'.*-1.7e\+308.*make them missing or scale"):
+        NumericCodec.fit(Schema.infer(table)["x"], table["x"], 64)

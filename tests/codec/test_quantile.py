@@ -43,6 +43,15 @@ def test_strictly_increasing_and_inverted_at_every_value(
     )
 
 
+@pytest.mark.parametrize("scale", [5e-324, 1e-318, 1e-310, 1e-300, 1.0, 1e300])
+def test_numbers_of_every_magnitude_are_told_apart(scale: float) -> None:
+    x = np.array([0.0, 1.0, 3.0]) * scale
+    q = fit_quantiles(x, (x[0], x[2]), None)
+    interval, position = q.locate(x, 4)
+    np.testing.assert_allclose(values_at(q, interval, position, 4), x, rtol=1e-12, atol=1e-12 * scale)
+    np.testing.assert_allclose(q.value(q.rank(x)), x, rtol=1e-12, atol=1e-12 * scale)
+
+
 def test_no_interval_between_knots_hands_out_single_values() -> None:
     x = np.random.default_rng(0).normal(size=3000)
     q = fit_quantiles(x, (x.min(), x.max()), None)

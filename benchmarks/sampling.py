@@ -4,7 +4,7 @@
 
 Goals on two cores: 250,000 rows a second of `Autoregressive` and 500,000 of `VAE`, and an event of probability
 1e-5 at no more than twice the cost of a row without a condition. The share of the matrix-product rate counts
-the multiply-adds of the networks alone.
+the multiply-adds of the networks alone, and those that rows share (csrc/walk.cpp) for each of them.
 """
 
 from __future__ import annotations

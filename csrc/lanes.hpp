@@ -127,26 +127,36 @@ JAXSYNTH_INLINE void exponential(V& x) {
   x = keep ? p * scale : V{};
 }
 
+// Logits to the weights of the codes, in place, for the vector of rows that begins at `r`, and their sum.
+template <class V>
+JAXSYNTH_INLINE void weigh_codes(float* logits, const float* allowed, std::size_t width, std::size_t r, V& sum) {
+  V most = V{} - 4e9F;
+  sum = V{};
+  for (std::size_t c = 0; c < width; ++c) {
+    V& x = at<V>(logits + c * block + r);
+    if (allowed != nullptr) x += allowed[c];
+    most = x > most ? x : most;
+  }
+  for (std::size_t c = 0; c < width; ++c) {
+    V& x = at<V>(logits + c * block + r);
+    V p = x - most;
+    exponential(p);
+    x = p;
+    sum += p;
+  }
+}
+
+constexpr float below_one = 1.0F - 1e-6F;  // of the sum of the weights, so that uniforms fall on no code beyond
+
 // One code a row by inversion; leaves the weights of the codes where the logits were.
 template <class V>
 JAXSYNTH_INLINE void pick(float* logits, const float* allowed, std::size_t width, const float* uniforms,
                           std::int32_t* codes) {
   using I = typename IntsOf<V>::type;
   for (std::size_t r = 0; r < block; r += lanes<V>) {
-    V most = V{} - 4e9F, sum = V{};
-    for (std::size_t c = 0; c < width; ++c) {
-      V& x = at<V>(logits + c * block + r);
-      if (allowed != nullptr) x += allowed[c];
-      most = x > most ? x : most;
-    }
-    for (std::size_t c = 0; c < width; ++c) {
-      V& x = at<V>(logits + c * block + r);
-      V p = x - most;
-      exponential(p);
-      x = p;
-      sum += p;
-    }
-    const V target = at<V>(uniforms + r) * (1.0F - 1e-6F) * sum;
+    V sum;
+    weigh_codes(logits, allowed, width, r, sum);
+    const V target = at<V>(uniforms + r) * below_one * sum;
     V upto = V{};
     I index = I{};
     // In the order of the sum, so that the last prefix is the sum and a code of weight 0 is never reached.
@@ -157,6 +167,33 @@ JAXSYNTH_INLINE void pick(float* logits, const float* allowed, std::size_t width
     for (std::size_t l = 0; l < lanes<V>; ++l)
       codes[r + l] = std::min<std::int32_t>(index[l], static_cast<std::int32_t>(width) - 1);
   }
+}
+
+// As `pick` prepares it for many uniforms of each row: logits to the running sums of the weights, in place.
+template <class V>
+JAXSYNTH_INLINE void accumulate(float* logits, const float* allowed, std::size_t width) {
+  for (std::size_t r = 0; r < block; r += lanes<V>) {
+    V sum, upto = V{};
+    weigh_codes(logits, allowed, width, r, sum);
+    for (std::size_t c = 0; c < width; ++c) {
+      upto += at<V>(logits + c * block + r);
+      at<V>(logits + c * block + r) = upto;
+    }
+  }
+}
+
+// The code that `pick` finds, from one row's running sums, which lie `block` apart.
+JAXSYNTH_INLINE std::int32_t pick_one(const float* sums, std::size_t width, float uniform) {
+  const float target = uniform * below_one * sums[(width - 1) * block];
+  std::size_t low = 0, high = width - 1;
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (sums[middle * block] <= target)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return static_cast<std::int32_t>(low);
 }
 
 // A matrix (size, block), zero at first.

@@ -215,9 +215,60 @@ void agrees_for(std::size_t rows) {
   CHECK(inside);
 }
 
+// A restriction, and columns that are known in some rows or in all, of rows that share their first codes and of
+// rows that do not.
+void drawn_together_as_alone(std::size_t rows, std::uint32_t known_share) {
+  Net net;
+  std::uniform_real_distribution<float> uniform(0.0F, 1.0F);
+  std::vector<float> uniforms(4 * rows), allowed(16);
+  std::vector<std::int32_t> codes(4 * rows);
+  std::vector<char> marks(4 * rows);
+  for (float& u : uniforms) u = uniform(net.random);
+  for (std::size_t cell = 0; cell < 4 * rows; ++cell) {
+    codes[cell] = static_cast<std::int32_t>(net.random() % net.columns[cell / rows].width);
+    marks[cell] = net.random() % 100 < known_share || (known_share != 0 && cell / rows == 2);
+  }
+  allowed[3] = -2e9F;
+  Walk walk;
+  walk.columns = net.columns;
+  walk.columns[1].allowed = allowed.data();
+  walk.features = net.features;
+  walk.weigh = true;
+  const auto draw = [&walk, known_share](std::size_t n, const float* u, const std::int32_t* code, const char* mark) {
+    walk.rows = n;
+    walk.uniforms = u;
+    walk.codes = code;
+    walk.known = known_share == 0 ? nullptr : reinterpret_cast<const bool*>(mark);
+    return run(walk);
+  };
+  const Drawn together = draw(rows, uniforms.data(), codes.data(), marks.data());
+  bool same_codes = true, same_tilts = true, same_mass = true;
+  for (std::size_t r = 0; r < rows; ++r) {
+    float u[4];
+    std::int32_t code[4];
+    char mark[4];
+    for (std::size_t j = 0; j < 4; ++j) {
+      u[j] = uniforms[j * rows + r];
+      code[j] = codes[j * rows + r];
+      mark[j] = marks[j * rows + r];
+    }
+    const Drawn alone = draw(1, u, code, mark);
+    for (std::size_t j = 0; j < 4; ++j) {
+      same_codes = same_codes && alone.codes[j] == together.codes[j * rows + r];
+      same_tilts = same_tilts && alone.tilts[j] == together.tilts[j * rows + r];
+    }
+    same_mass = same_mass && alone.log_mass[0] == together.log_mass[r];
+  }
+  CHECK(same_codes);
+  CHECK(same_tilts);
+  CHECK(same_mass);
+}
+
 }  // namespace
 
 int main() {
+  for (const std::size_t rows : {std::size_t{2}, std::size_t{7}, std::size_t{150}, std::size_t{3000}})
+    for (const std::uint32_t known_share : {0U, 1U, 60U}) drawn_together_as_alone(rows, known_share);
   for (const std::size_t rows : {std::size_t{1}, std::size_t{143}, std::size_t{144}, std::size_t{500}}) agrees_for(rows);
   return test::result();
 }

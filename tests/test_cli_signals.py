@@ -90,6 +90,8 @@ def test_a_fit_that_is_stopped_before_its_first_pass_writes_nothing(
         os.kill(os.getpid(), number)
         time.sleep(10)
 
+    if number == signal.SIGINT:
+        signal.signal(number, signal.default_int_handler)  # which a shell's background jobs ignore
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(sys.modules["jaxsynth.fitting"], "fit", stopped)
     pq.write_table(make_table(10), tmp_path / "train.parquet")

@@ -25,8 +25,7 @@ class Prefixes {
 
   // By the codes, each below `width`, that the rows hold in one more column.
   void split(const std::int32_t* codes, std::size_t width) {
-    std::vector<std::size_t> begins;
-    std::vector<std::size_t> next(width);
+    std::vector<std::size_t> begins, next;
     for (std::size_t group = 0; group < size(); ++group) {
       next.assign(width, 0);
       for (const std::uint32_t row : rows(group)) ++next[static_cast<std::size_t>(codes[row])];

@@ -37,6 +37,8 @@ struct Scratch {
   std::size_t rows[block] = {};  // of the table: what the lanes stand for
 };
 
+bool is_known(const Walk& walk, std::size_t cell) { return walk.known != nullptr && walk.known[cell]; }
+
 bool weighs(const Walk& walk, const WalkColumn& c) { return walk.weigh && c.allowed != nullptr; }
 
 // Log of the sum of exponentials of each row's logits, with `extra` added to every row's, which may be null.
@@ -74,7 +76,7 @@ JAXSYNTH_INLINE void enter_rows(const Walk& walk, std::size_t j, std::size_t lan
     bool seen[block];
     for (std::size_t l = 0; l < lanes; ++l) {
       const std::size_t cell = k * walk.rows + s.rows[l];
-      const bool given = walk.known != nullptr && walk.known[cell];
+      const bool given = is_known(walk, cell);
       seen[l] = given || drawn;
       if (seen[l]) s.codes[l] = given ? walk.codes[cell] : walk.drawn[cell];
     }
@@ -93,7 +95,7 @@ JAXSYNTH_INLINE void raise(const Walk& walk, std::size_t j, std::size_t lanes, S
     const std::int32_t* copied = c.copied + k * c.copied_codes;
     for (std::size_t l = 0; l < lanes; ++l) {
       const std::size_t cell = source * walk.rows + s.rows[l];
-      const bool given = walk.known != nullptr && walk.known[cell];
+      const bool given = is_known(walk, cell);
       if (!given && !before) continue;
       const std::int32_t code = copied[given ? walk.codes[cell] : walk.drawn[cell]];
       if (code >= 0) s.logits[static_cast<std::size_t>(code) * block + l] += s.gates[k * block + l];
@@ -132,7 +134,7 @@ JAXSYNTH_INLINE void share(const Walk& walk, std::size_t j, const Prefixes& pref
     for (std::size_t l = 0; l < lanes; ++l)
       for (const std::size_t row : prefixes.rows(first + l)) {
         const std::size_t cell = j * walk.rows + row;
-        const bool given = walk.known != nullptr && walk.known[cell];
+        const bool given = is_known(walk, cell);
         walk.drawn[cell] = given ? walk.codes[cell] : pick_one(s.logits + l, c.width, walk.uniforms[cell]);
         if (c.tilt != nullptr) walk.tilts[cell] = s.tilt[l];
         if (weighs(walk, c) && !given) walk.log_mass[row] += s.mass[l];
@@ -174,17 +176,15 @@ template <class V>
 JAXSYNTH_INLINE void visit(const Walk& walk, std::size_t j, std::size_t first, std::size_t rows, Scratch& s) {
   const WalkColumn& c = walk.columns[j];
   const std::size_t cells = j * walk.rows + first;
-  const bool* known = walk.known == nullptr ? nullptr : walk.known + cells;
   evaluate<V>(walk, j, rows, s);
   if (c.tilt != nullptr) std::copy_n(s.tilt.data(), rows, walk.tilts + cells);
   if (weighs(walk, c))
     for (std::size_t r = 0; r < rows; ++r)
-      if (known == nullptr || !known[r]) walk.log_mass[first + r] += s.mass[r];
+      if (!is_known(walk, cells + r)) walk.log_mass[first + r] += s.mass[r];
   std::copy_n(walk.uniforms + cells, rows, s.uniforms.data());
   pick<V>(s.logits, c.allowed, c.width, s.uniforms, s.codes);
-  if (known != nullptr)
-    for (std::size_t r = 0; r < rows; ++r)
-      if (known[r]) s.codes[r] = walk.codes[cells + r];
+  for (std::size_t r = 0; r < rows; ++r)
+    if (is_known(walk, cells + r)) s.codes[r] = walk.codes[cells + r];
   enter(c, s.codes, nullptr, rows, s.features);
   std::copy(s.codes, s.codes + rows, walk.drawn + cells);
 }

@@ -48,8 +48,8 @@ class Quantiles:
         53 bits inside one interval resolve what 53 bits of rank cannot where the distribution is flat.
         """
         ranks = self.ranks * intervals
-        j = np.clip(np.searchsorted(self.values, x, side="right") - 1, 0, len(ranks) - 2)
-        inside = (x - self.values[j]) / (self.values[j + 1] - self.values[j]) * (ranks[j + 1] - ranks[j])
+        j, share = _between(x, self.values)
+        inside = share * (ranks[j + 1] - ranks[j])
         interval = np.clip(np.floor(ranks[j] + inside), 0, intervals - 1)
         return interval.astype(np.int64), np.clip((ranks[j] - interval) + inside, 0.0, 1.0)
 
@@ -98,9 +98,14 @@ def _half_cell(bounds: tuple[float, float], resolution: float | None) -> float:
 
 def _interpolate(x: Floats, xs: Floats, ys: Floats) -> Floats:
     """As np.interp, whose slopes overflow where neighbouring `xs` are subnormal numbers apart."""
-    x = np.clip(x, xs[0], xs[-1])
+    j, share = _between(np.clip(x, xs[0], xs[-1]), xs)
+    return ys[j] + share * (ys[j + 1] - ys[j])
+
+
+def _between(x: Floats, xs: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """The knot below each `x`, the last one but one at most, and the share of the way from there to the next."""
     j = np.clip(np.searchsorted(xs, x, side="right") - 1, 0, len(xs) - 2)
-    return ys[j] + (x - xs[j]) / (xs[j + 1] - xs[j]) * (ys[j + 1] - ys[j])
+    return j, (x - xs[j]) / (xs[j + 1] - xs[j])
 
 
 def _spread(x: Floats, half: float) -> Floats:
